@@ -1,0 +1,112 @@
+"""The policy's distribution: normalised, sampled by inversion, exact entropy."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_problems
+
+from thesis_rl import policy
+from thesis_rl.types import Logits
+from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
+
+P, C = 2, 3
+LOGITS = small_problems.logits(P, C)
+THESES = small_problems.every_thesis(P, C)
+LOG_PROBS = jax.jit(jax.vmap(policy.log_prob, in_axes=(None, 0)))
+HEADS = LOG_PROBS(LOGITS, THESES)  # [160, 3]
+
+
+def test_log_prob_normalises_over_all_theses():
+    chex.assert_shape(HEADS, (2**P * 2**C * 5, policy.NUM_HEADS))
+    np.testing.assert_allclose(jnp.exp(HEADS.sum(-1)).sum(), 1.0, rtol=1e-5)
+
+
+def test_log_prob_stands_on_bernoulli_and_categorical_closed_forms():
+    on = 1 / (1 + np.exp(-np.array(LOGITS.claims)))
+    bits = np.array(THESES.claims)
+    expected = np.log(np.where(bits, on, 1 - on)).sum(-1)
+    np.testing.assert_allclose(HEADS[:, 1], expected, rtol=1e-5)
+    odds = np.exp(np.array(LOGITS.decision))
+    expected = np.log(odds / odds.sum())[np.array(THESES.decision)]
+    np.testing.assert_allclose(HEADS[:, 2], expected, rtol=1e-5)
+
+
+def test_entropy_is_minus_the_mean_log_prob_of_each_head():
+    p = jnp.exp(HEADS.sum(-1))
+    np.testing.assert_allclose(policy.entropy(LOGITS), -p @ HEADS, rtol=1e-5)
+
+
+def test_mode_is_the_likeliest_thesis():
+    best = jax.tree.map(lambda x: x[HEADS.sum(-1).argmax()], THESES)
+    chex.assert_trees_all_equal(policy.mode(LOGITS), best)
+
+
+def test_inversion_gives_every_head_its_distribution():
+    """A midpoint grid of uniforms counts each outcome to within one grid cell."""
+    num = 4000
+    grid = (jnp.arange(num) + 0.5) / num
+    uniforms = jnp.broadcast_to(grid[:, None], (num, P + C + 1))
+    theses = jax.jit(jax.vmap(policy.from_uniforms, in_axes=(0, None)))(
+        uniforms, LOGITS
+    )
+    cell = 1.01 / num
+    for drawn, head in zip(theses[:2], LOGITS[:2], strict=True):
+        np.testing.assert_allclose(drawn.mean(0), jax.nn.sigmoid(head), atol=cell)
+    shares = jnp.bincount(theses.decision, length=5) / num
+    np.testing.assert_allclose(shares, jax.nn.softmax(LOGITS.decision), atol=cell)
+
+
+@pytest.mark.parametrize("moved", range(P + C + 1))
+def test_each_uniform_draws_one_part_of_the_thesis_alone(moved):
+    # With the marginals of the grid above, this makes the parts independent.
+    start = jnp.full(P + C + 1, 0.5)
+    low, high = (
+        policy.from_uniforms(start.at[moved].set(u), LOGITS) for u in (0.0, 0.9999)
+    )
+    flat = [jnp.concatenate([*t[:2], t.decision[None]]) for t in (low, high)]
+    assert jnp.flatnonzero(flat[0] != flat[1]).tolist() == [moved]
+
+
+def test_sample_draws_theses_as_often_as_they_are_likely():
+    num = 20_000
+    logits = small_problems.logits(len(SECTION_NAMES), C)
+    logits = logits._replace(sections=jnp.full(len(SECTION_NAMES), 20.0))
+    draw = jax.jit(jax.vmap(policy.sample, in_axes=(0, None)))
+    theses = draw(jax.random.split(jax.random.key(0), num), logits)
+    assert theses.sections.all()
+    code = theses.claims @ (2 ** jnp.arange(C)[::-1]) * 5 + theses.decision
+    bare = logits._replace(sections=jnp.zeros(0))
+    p = np.exp(LOG_PROBS(bare, small_problems.every_thesis(0, C)).sum(-1))
+    counts = np.bincount(code, minlength=p.size)
+    z = (counts - num * p) / np.sqrt(num * p * (1 - p))
+    assert abs(z).max() < 4.5
+
+
+def test_extreme_logits_stay_finite():
+    extreme = Logits(*(1e4 * jnp.sign(head) for head in LOGITS))
+    thesis = policy.mode(Logits(*(-head for head in extreme)))
+    for fn in (functools.partial(policy.log_prob, thesis=thesis), policy.entropy):
+        jacobian = jax.jit(jax.jacobian(fn))(extreme)
+        chex.assert_tree_all_finite((jax.jit(fn)(extreme), jacobian))
+
+
+@pytest.mark.parametrize("hidden", [(), (7,), (7, 5)])
+def test_network_has_the_configured_layers_and_three_heads(hidden):
+    model = policy.Policy(num_claims=C, hidden=hidden)
+    variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(4))
+    params = variables["params"]
+    widths = [4, *hidden]
+    for i, shape in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        chex.assert_shape(params[f"Dense_{i}"]["kernel"], shape)
+    heads = {"sections": len(SECTION_NAMES), "claims": C}
+    heads["decision"] = len(DECISION_LABELS)
+    for name, size in heads.items():
+        chex.assert_shape(params[name]["kernel"], (widths[-1], size))
+    assert len(params) == len(hidden) + len(heads)
+    logits = jax.eval_shape(model.apply, variables, jnp.zeros(4))
+    assert [head.shape for head in logits] == [(size,) for size in heads.values()]
+    assert policy.num_uniforms(C) == len(SECTION_NAMES) + C + 1

@@ -1,0 +1,94 @@
+"""Refuses an experiment that cannot run, before anything is loaded or compiled."""
+
+from thesis_rl import backtest, claims, rewards, rft
+from thesis_rl.data import features, labels
+
+CHOICES = {
+    "rft.estimator": (*rft.ESTIMATORS, "exact"),
+    "reward.claims": tuple(rewards.CLAIM_REWARDS),
+    "reward.decision": tuple(rewards.DECISION_REWARDS),
+    "sft.weighting": ("fixed", "uncertainty"),
+    "sft.sections_teacher": ("all", "evidence"),
+    "backtest.mapping": backtest.MAPPINGS,
+}
+LOWER_BOUNDS = {
+    "num_seeds": 1,
+    "group_size": 1,
+    "sft.num_steps": 0,
+    "rft.num_steps": 0,
+    "sft.batch_size": 1,
+    "rft.batch_size": 1,
+    "rft.num_samples": 2,
+    "backtest.hold_days": 1,
+    "backtest.commission_bps": 0,
+    "backtest.half_spread_bps": 0,
+    "report.thesis_stride": 1,
+}
+THREE_WEIGHTS = ("sft.weights", "reward.weights")
+
+
+def check(config) -> None:
+    """Raises a ValueError that names the first key that is wrong and what is right.
+
+    Args:
+      config: the experiment's.
+    """
+    for key, choices in CHOICES.items():
+        if (value := _get(config, key)) not in choices:
+            raise ValueError(f"config.{key} is {value!r}; choose one of {choices}")
+    for key, bound in LOWER_BOUNDS.items():
+        if (value := _get(config, key)) < bound:
+            raise ValueError(f"config.{key} is {value}; it must be at least {bound}")
+    for key in THREE_WEIGHTS:
+        _check_weights(_get(config, key), f"config.{key}")
+    if not config.model.hidden or min(config.model.hidden) < 1:
+        raise ValueError(
+            f"config.model.hidden is {config.model.hidden}; give a width for each "
+            "layer, such as (64, 64)"
+        )
+    _check_reward(config)
+    features.check_names(config.features)
+    claims.check_rules(config.claims, config.features)
+    labels.label_reach(config.labels)
+
+
+def _get(config, key: str):
+    for name in key.split("."):
+        config = config[name]
+    return config
+
+
+def _check_weights(weights, where: str) -> None:
+    if len(weights) != 3 or min(weights) < 0 or not sum(weights):
+        raise ValueError(
+            f"{where} is {weights}; give three weights of at least 0, not all 0, for "
+            "structure, claims and decision"
+        )
+
+
+def _check_reward(config) -> None:
+    reward = config.reward
+    if not 0 <= reward.validity_share <= 1:
+        raise ValueError(
+            f"config.reward.validity_share is {reward.validity_share}; it is a share "
+            "and must lie in [0, 1]"
+        )
+    if config.rft.estimator == "headwise_rloo" and reward.validity_share > 0:
+        raise ValueError(
+            "config.rft.estimator=headwise_rloo credits each head with its own reward "
+            "alone, but config.reward.validity_share > 0 couples sections and claims; "
+            "use rloo, or set the share to 0"
+        )
+    if config.rft.estimator == "pairwise" and config.rft.num_samples != 2:
+        raise ValueError(
+            f"config.rft.estimator=pairwise compares 2 theses, but num_samples is "
+            f"{config.rft.num_samples}; set it to 2 or use rloo"
+        )
+    fractions = [fraction for fraction, _ in reward.curriculum]
+    if fractions != sorted(set(fractions)):
+        raise ValueError(
+            f"config.reward.curriculum must have growing fractions of training, "
+            f"got {fractions}"
+        )
+    for fraction, weights in reward.curriculum:
+        _check_weights(weights, f"config.reward.curriculum at {fraction}")

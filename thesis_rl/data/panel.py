@@ -1,0 +1,118 @@
+"""The only crossing from pandas to JAX: every dtype is explicit, dates stay behind."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from thesis_rl import claims
+from thesis_rl.data import features, labels, prices, synthetic
+from thesis_rl.types import Market, Panel
+
+
+class Dataset(NamedTuple):
+    """A panel ready for training, and the host's view of the same rows."""
+
+    panel: Panel
+    market: Market
+    close: pd.DataFrame  # [T, N] adjusted closes, NaN where not quoted.
+    feature_names: tuple[str, ...]  # [D]
+    label_reach: int  # Sessions that a label looks ahead.
+    signal: np.ndarray | None  # [T, N], the planted signal of a synthetic market.
+    report: dict  # Provenance, and every masked row counted by reason.
+
+    @property
+    def dates(self) -> pd.DatetimeIndex:
+        return self.close.index
+
+    @property
+    def tickers(self) -> tuple[str, ...]:
+        return tuple(self.close.columns)
+
+
+def build(config) -> Dataset:
+    """Loads prices and makes features, claims and labels of every row.
+
+    Args:
+      config: the experiment's.
+
+    Returns:
+      The data set.
+
+    Raises:
+      ValueError: names the file and row, or the config key, that is wrong.
+      FileNotFoundError: a file or folder is missing.
+    """
+    if config.data.source == "synthetic":
+        source, signal = synthetic.make(config.data.synthetic)
+    else:
+        source, signal = prices.load(config.data), None
+    values, available = features.compute(source, config.features)
+    made = labels.make(source.close, config.labels)
+    quoted = source.close.notna().to_numpy()
+    available &= quoted[:, :, None]
+    table = claims.make_table(config.claims, config.features)
+    truth, known = evaluate_claims(values, available, table)
+    panel = Panel(
+        features=jnp.asarray(np.where(available, values, 0.0), jnp.float32),
+        available=jnp.asarray(available, jnp.bool_),
+        truth=truth,
+        known=known,
+        score=jnp.asarray(made.score, jnp.float32),
+        payoff=jnp.asarray(made.payoff, jnp.float32),
+        labelled=jnp.asarray(made.labelled & quoted, jnp.bool_),
+    )
+    return Dataset(
+        panel=panel,
+        market=make_market(source.close),
+        close=source.close,
+        feature_names=tuple(config.features),
+        label_reach=labels.label_reach(config.labels),
+        signal=signal,
+        report=source.report | _count_masked(panel, quoted, config.features),
+    )
+
+
+def make_market(close: pd.DataFrame) -> Market:
+    """Computes what each name earns and when it can be traded.
+
+    The return over a gap is earned on the day the name is quoted again.
+
+    Args:
+      close: [T, N] adjusted closes, NaN where not quoted.
+
+    Returns:
+      The market, [T, N].
+    """
+    quoted = close.notna().to_numpy()
+    last = close.ffill()
+    returns = (last / last.shift(1) - 1).to_numpy()
+    returns = np.where(quoted & np.isfinite(returns), returns, 0.0)
+    return Market(jnp.asarray(returns, jnp.float32), jnp.asarray(quoted, jnp.bool_))
+
+
+@jax.jit
+def evaluate_claims(
+    values: jax.Array, available: jax.Array, table: claims.ClaimTable
+) -> tuple[jax.Array, jax.Array]:
+    """Checks the claims of every row: truth and known, each [T, N, C] bool."""
+    per_name = jax.vmap(claims.evaluate, in_axes=(0, 0, None))
+    return jax.vmap(per_name, in_axes=(0, 0, None))(values, available, table)
+
+
+def _count_masked(panel: Panel, quoted: np.ndarray, names: tuple[str, ...]) -> dict:
+    """Counts quoted rows that lack a label, and rows that lack each feature."""
+    labelled = np.asarray(panel.labelled)
+    available = np.asarray(panel.available)
+    return {
+        "rows": int(quoted.size),
+        "rows_quoted": int(quoted.sum()),
+        "rows_labelled": int(labelled.sum()),
+        "rows_quoted_without_label": int((quoted & ~labelled).sum()),
+        "features_missing": {
+            name: int((quoted & ~available[:, :, i]).sum())
+            for i, name in enumerate(names)
+        },
+    }

@@ -1,0 +1,63 @@
+"""Stochastic gradient descent as one scan, for every kind of training."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import FrozenConfigDict
+
+from thesis_rl.types import Metrics, Params
+
+LossFn = Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, Metrics]]
+
+
+class State(NamedTuple):
+    params: Params
+    opt_state: optax.OptState
+
+
+def make_optimizer(config: FrozenConfigDict) -> optax.GradientTransformation:
+    """Builds clipped AdamW on a cosine schedule; `config` is one training stage's."""
+    schedule = optax.cosine_decay_schedule(config.peak_lr, max(config.num_steps, 1))
+    return optax.chain(
+        optax.clip_by_global_norm(config.max_grad_norm),
+        optax.adamw(schedule, weight_decay=config.weight_decay),
+    )
+
+
+def minimise(
+    key: jax.Array, params: Params, loss_fn: LossFn, config: FrozenConfigDict
+) -> tuple[Params, Metrics]:
+    """Follows the gradient of a sampled loss for `config.num_steps` steps.
+
+    Args:
+      key: consumed; step i uses `fold_in(key, i)`, so that a resumed run needs none.
+      params: where to start.
+      loss_fn: (params, key, step) -> (loss, metrics).
+      config: `config.sft` or `config.rft`.
+
+    Returns:
+      The final parameters, and metrics with a leading axis [num_steps].
+    """
+    tx = make_optimizer(config)
+
+    def step(state: State, i: jax.Array) -> tuple[State, Metrics]:
+        grads, metrics = jax.grad(loss_fn, has_aux=True)(
+            state.params, jax.random.fold_in(key, i), i
+        )
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        metrics["grad_norm"] = optax.tree.norm(grads)
+        return State(optax.apply_updates(state.params, updates), opt_state), metrics
+
+    state, metrics = jax.lax.scan(
+        step, State(params, tx.init(params)), jnp.arange(config.num_steps)
+    )
+    return state.params, metrics
+
+
+def weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:
+    """Averages [B, ...] with weights [B]; 0 where every weight is 0."""
+    total = jnp.tensordot(weights, values, axes=1)
+    return total / jnp.maximum(weights.sum(), 1.0)

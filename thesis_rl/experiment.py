@@ -1,0 +1,246 @@
+"""One experiment on the host: load, compile, run, score."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from ml_collections import FrozenConfigDict
+
+from thesis_rl import backtest, baselines, scoring, stats, walk_forward
+from thesis_rl import config as config_lib
+from thesis_rl.data import panel as panel_lib
+from thesis_rl.data.panel import Dataset
+from thesis_rl.scoring import Book
+from thesis_rl.thesis import quality
+from thesis_rl.types import Fold, Thesis
+from thesis_rl.walk_forward import Forecasts, Outcome
+
+Say = Callable[[str], None]
+
+
+class Experiment(NamedTuple):
+    """What is known before anything is trained."""
+
+    config: FrozenConfigDict
+    dataset: Dataset
+    folds: Fold  # [F]; the final model's window is not among them.
+    baselines: dict[str, np.ndarray]  # positions [T', N].
+
+
+class Result(NamedTuple):
+    """What a run found, in memory; `record.py` puts it on disk."""
+
+    experiment: Experiment
+    outcome: Outcome  # NumPy arrays.
+    forecasts: dict[str, Forecasts]  # by stage, mean over seeds, [T', N, ...].
+    theses: Thesis  # The ensemble's modes, [T', N, ...].
+    books: dict[str, Book]  # Ensembles and baselines, under the headline's mapping.
+    seed_books: list[Book]  # Of the last stage's single networks, likewise.
+    summary: dict  # Every number of the report.
+
+
+def prepare(config: FrozenConfigDict) -> Experiment:
+    """Checks a config, builds its data set and cuts it into folds.
+
+    Args:
+      config: the experiment's.
+
+    Returns:
+      The experiment, ready to run.
+
+    Raises:
+      ValueError: something in the config or the data is wrong; says what and where.
+      FileNotFoundError: a file is missing.
+    """
+    config_lib.check(config)
+    dataset = panel_lib.build(config)
+    folds = walk_forward.make_folds(
+        len(dataset.dates),
+        label_horizon=dataset.label_reach,
+        **config.folds,
+    )
+    _check_training_rows(dataset, folds)
+    returns = np.asarray(dataset.market.returns)
+    positions = baselines.positions(dataset.close, returns, folds)
+    return Experiment(config, dataset, folds, positions)
+
+
+def _check_training_rows(dataset: Dataset, folds: Fold) -> None:
+    labelled = np.asarray(dataset.panel.labelled)
+    seen = np.asarray(dataset.panel.available).any(axis=-1)
+    for start, stop in zip(folds.train_start, folds.train_stop, strict=True):
+        if not (labelled & seen)[start:stop].any():
+            first, last = dataset.dates[start], dataset.dates[stop - 1]
+            raise ValueError(
+                f"the fold that trains from {first.date()} to {last.date()} has no row "
+                "with a label and a feature; widen config.data.start and end, or "
+                "lengthen config.folds.train_days"
+            )
+
+
+def execute(experiment: Experiment, say: Say = lambda text: None) -> tuple:
+    """Compiles and runs the one program.
+
+    Args:
+      experiment: as prepared.
+      say: told what is about to happen.
+
+    Returns:
+      The outcome as NumPy arrays, and seconds spent compiling and running.
+    """
+    config, dataset, folds, others = experiment
+    num_days = len(dataset.dates)
+    all_folds = walk_forward.with_final_fold(folds, num_days, dataset.label_reach)
+    arguments = (
+        jax.random.key(config.seed),
+        dataset.panel,
+        dataset.market,
+        jax.tree.map(jnp.asarray, all_folds),
+        jnp.stack([jnp.asarray(x) for x in others.values()]),
+    )
+    num_runs = config.num_seeds * len(all_folds.test_start)
+    started = time.perf_counter()
+    say(f"Compiling the program for {num_runs} runs")
+    program = walk_forward.run.lower(*arguments, config).compile()
+    compiled = time.perf_counter()
+    say(
+        f"Training {num_runs} runs: {len(folds.test_start)} folds and a final model, "
+        f"{config.num_seeds} seeds each"
+    )
+    outcome = jax.tree.map(np.asarray, program(*arguments))
+    seconds = {
+        "compile": compiled - started,
+        "train_predict_trade": time.perf_counter() - compiled,
+    }
+    return outcome, seconds
+
+
+def run(experiment: Experiment, say: Say = lambda text: None) -> Result:
+    """Runs an experiment and scores everything it traded.
+
+    Args:
+      experiment: as prepared.
+      say: told what is about to happen.
+
+    Returns:
+      The result.
+    """
+    outcome, seconds = execute(experiment, say)
+    say("Scoring every book")
+    config, dataset, folds, _ = experiment
+    first, last = folds.test_start[0], folds.test_stop[-1]
+    forecasts = {
+        stage: Forecasts(*(x.mean(axis=0) for x in f))
+        for stage, f in outcome.forecasts.items()
+    }
+    stages = list(forecasts)
+    final = "rft" if "rft" in stages else "sft"
+    rows = np.asarray(dataset.market.tradable)[first:last]
+    truth, known = (
+        np.asarray(x)[first:last] for x in (dataset.panel.truth, dataset.panel.known)
+    )
+    modes = {stage: quality.mode(*f) for stage, f in forecasts.items()}
+    quality_of = {s: quality.measure(m, truth, known, rows) for s, m in modes.items()}
+    strategies, books, seed_books = score(experiment, outcome, final)
+    summary = {
+        "title": config.title,
+        "synthetic": dataset.report["synthetic"],
+        "headline": {
+            "strategy": "ensemble",
+            "mapping": config.backtest.mapping,
+            **scoring.headline(books["ensemble"]),
+        },
+        "strategies": strategies,
+        "folds": fold_table(experiment, books["ensemble"], seed_books),
+        "theses": {**quality_of[final], "by_stage": quality_of},
+        "timing": seconds,
+        "data": dataset.report,
+        "predictions_sha256": hashlib.sha256(
+            np.ascontiguousarray(forecasts[final].decision).tobytes()
+        ).hexdigest(),
+    }
+    return Result(
+        experiment, outcome, forecasts, modes[final], books, seed_books, summary
+    )
+
+
+def score(
+    experiment: Experiment, outcome: Outcome, final: str
+) -> tuple[dict, dict[str, Book], list[Book]]:
+    """Scores single networks, ensembles and baselines.
+
+    Args:
+      experiment: as prepared.
+      outcome: as run.
+      final: the stage whose ensemble is the headline.
+
+    Returns:
+      The table of strategies; the books of ensembles and baselines, and those of the
+      final stage's single networks, under the headline's mapping.
+    """
+    config, dataset, folds, others = experiment
+    names = list(others)
+    line = lambda ledger, i: jax.tree.map(lambda x: x[i], ledger)  # noqa: E731
+    equal_weight = line(outcome.baselines, names.index("equal_weight"))
+    benchmark = scoring.make_benchmark(
+        np.asarray(dataset.market.returns),
+        np.asarray(dataset.market.tradable),
+        folds.test_start[0],
+        equal_weight,
+    )
+    mapping = config.backtest.mapping
+    table, books, seed_books = {}, {}, []
+    for stage, ledgers in outcome.ledgers.items():
+        ensemble = "ensemble" if stage == final else f"{stage}_ensemble"
+        by_mapping = {
+            m: [
+                scoring.make_book(line(ledgers[m], i), benchmark, hedged=True)
+                for i in range(config.num_seeds + 1)
+            ]
+            for m in backtest.MAPPINGS
+        }
+        single = {m: scoring.over_seeds(b[:-1]) for m, b in by_mapping.items()}
+        joint = {m: scoring.metrics(b[-1]) for m, b in by_mapping.items()}
+        table[stage] = single[mapping] | {"by_mapping": single}
+        table[ensemble] = joint[mapping] | {"by_mapping": joint}
+        books[ensemble] = by_mapping[mapping][-1]
+        if stage == final:
+            seed_books = by_mapping[mapping][:-1]
+    for i, name in enumerate(names):
+        books[name] = scoring.make_book(
+            line(outcome.baselines, i), benchmark, hedged=name not in baselines.UNHEDGED
+        )
+        table[name] = scoring.metrics(books[name])
+    return table, books, seed_books
+
+
+def fold_table(
+    experiment: Experiment, book: Book, seed_books: list[Book]
+) -> list[dict]:
+    """Lists each fold's dates and what the ensemble and its seeds earned in it."""
+    _, dataset, folds, _ = experiment
+    table = []
+    for i, (start, stop, first, last) in enumerate(zip(*folds, strict=True)):
+        days = slice(first - folds.test_start[0], last - folds.test_start[0])
+        table.append(
+            {
+                "fold": i,
+                "train": _span(dataset.dates, start, stop),
+                "test": _span(dataset.dates, first, last),
+                "headline_return": float(book.headline_net[days].mean() * 252),
+                "headline_sharpe": stats.sharpe(book.headline_net[days]),
+                "seed_sharpes": [
+                    stats.sharpe(b.headline_net[days]) for b in seed_books
+                ],
+            }
+        )
+    return table
+
+
+def _span(dates: pd.DatetimeIndex, start: int, stop: int) -> list[str]:
+    return [str(dates[start].date()), str(dates[stop - 1].date())]

@@ -1,0 +1,109 @@
+"""Everything fitted on a fold's training rows, and the rows as a network reads them."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import FrozenConfigDict
+
+from thesis_rl.types import Fold, Panel, Row
+
+QUINTILES = (0.2, 0.4, 0.6, 0.8)
+TRADING_R1_QUANTILES = (0.03, 0.15, 0.53, 0.85)
+
+
+class Scaler(NamedTuple):
+    """What one fold learned of its training rows before any network did."""
+
+    mean: jax.Array  # [D], of the available values.
+    inverse_sd: jax.Array  # [D], 0 for a feature that never varies or never appears.
+    thresholds: jax.Array  # [A - 1], where scores are cut into decision labels.
+
+
+def fit(panel: Panel, fold: Fold, config: FrozenConfigDict) -> Scaler:
+    """Fits feature scales and label thresholds on the training rows of one fold.
+
+    Args:
+      panel: all rows; those outside [train_start, train_stop) are not read.
+      fold: day bounds.
+      config: `config.labels`.
+
+    Returns:
+      The scaler.
+    """
+    day = jnp.arange(panel.score.shape[0])
+    in_train = (day >= fold.train_start) & (day < fold.train_stop)
+    seen = panel.available & in_train[:, None, None]
+    count = jnp.maximum(seen.sum((0, 1)), 1)
+    mean = jnp.sum(panel.features, (0, 1), where=seen) / count
+    centred = panel.features - mean[None, None, :]
+    variance = jnp.sum(centred**2, (0, 1), where=seen) / count
+    # A constant column has rounding noise for variance; it must stay silent.
+    varies = variance > 1e-10 * jnp.maximum(mean**2, 1e-12)
+    inverse_sd = jnp.where(varies, jax.lax.rsqrt(jnp.where(varies, variance, 1.0)), 0.0)
+    used = panel.labelled & in_train[:, None]
+    return Scaler(mean, inverse_sd, _thresholds(panel.score, used, config))
+
+
+def _thresholds(score: jax.Array, used: jax.Array, config) -> jax.Array:
+    if config.recipe == "cross_sectional":
+        return jnp.array(QUINTILES)
+    if config.recipe == "absolute":
+        return jnp.array(config.thresholds)
+    ordered = jnp.sort(jnp.where(used, score, jnp.inf).ravel())
+    last = jnp.maximum(used.sum() - 1, 0)
+    rank = jnp.array(TRADING_R1_QUANTILES) * last
+    low = jnp.floor(rank).astype(jnp.int32)
+    high = jnp.minimum(low + 1, last)
+    return ordered[low] + (rank - low) * (ordered[high] - ordered[low])
+
+
+def inputs(features: jax.Array, available: jax.Array, scaler: Scaler) -> jax.Array:
+    """Standardises one row and appends what is missing.
+
+    Args:
+      features: [D] raw.
+      available: [D] bool; a missing value is read as the training mean.
+      scaler: fitted on the fold.
+
+    Returns:
+      [2 D] float32: z-scores, then 1 where a value is missing.
+    """
+    z = (features - scaler.mean) * scaler.inverse_sd
+    return jnp.concatenate([jnp.where(available, z, 0.0), 1.0 - available])
+
+
+def label(score: jax.Array, thresholds: jax.Array) -> jax.Array:
+    """Cuts a score [] into a decision label, 0 (strong sell) to A - 1."""
+    return jnp.sum(score >= thresholds).astype(jnp.int32)
+
+
+def draw(
+    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, batch_size: int
+) -> Row:
+    """Draws training rows of one fold, uniformly and with replacement.
+
+    Args:
+      key: consumed.
+      panel: all rows.
+      scaler: fitted on the fold.
+      fold: day bounds.
+      batch_size: B.
+
+    Returns:
+      `Row` with a leading axis [B]; a row without a label has weight 0.
+    """
+    num_names = panel.score.shape[1]
+    low, high = fold.train_start * num_names, fold.train_stop * num_names
+    index = jax.random.randint(key, (batch_size,), low, high)
+    at = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[index], panel)
+    return Row(
+        inputs=jax.vmap(inputs, in_axes=(0, 0, None))(
+            at.features, at.available, scaler
+        ),
+        truth=at.truth,
+        known=at.known,
+        label=jax.vmap(label, in_axes=(0, None))(at.score, scaler.thresholds),
+        payoff=at.payoff,
+        weight=at.labelled.astype(jnp.float32),
+    )

@@ -1,0 +1,220 @@
+"""What a thesis is worth: structure, claims and decision, each on its own scale.
+
+Every reward has two forms: of one thesis, and its closed-form mean under the policy.
+The heads are independent, so the mean is exact: Bernoulli means where a reward adds
+up, the law of two counts for F1, a sum over five decisions.
+"""
+
+import jax
+import jax.numpy as jnp
+from ml_collections import FrozenConfigDict
+
+from thesis_rl.types import Logits, Row, Thesis
+from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
+
+# Trading-R1 (arXiv 2509.11420, figure S1): rows the decision, columns the label.
+TRADING_R1_MATRIX = (
+    (1.0, 0.75, -1.25, -1.5, -2.0),
+    (0.75, 1.0, -0.75, -1.25, -1.75),
+    (-1.5, -1.0, 1.0, -1.0, -1.5),
+    (-2.0, -1.5, -0.75, 1.0, 0.75),
+    (-2.25, -2.0, -1.25, 0.75, 1.0),
+)
+MAX_PAYOFF = 2.0  # Volatility units beyond which a move pays no more.
+
+
+def parts(thesis: Thesis, row: Row, config: FrozenConfigDict) -> jax.Array:
+    """Rewards one thesis, unweighted, head by head.
+
+    Args:
+      thesis: what was written.
+      row: what hindsight says.
+      config: `config.reward`.
+
+    Returns:
+      [3]: structure, claims, decision.
+    """
+    return jnp.stack(
+        [
+            structure(thesis, row.known, config.validity_share),
+            CLAIM_REWARDS[config.claims](thesis.claims, row.truth),
+            decision_rewards(row, config)[thesis.decision],
+        ]
+    )
+
+
+def expected_parts(logits: Logits, row: Row, config: FrozenConfigDict) -> jax.Array:
+    """Computes the mean of `parts` under the policy, exactly.
+
+    Args:
+      logits: the policy's heads for this row.
+      row: what hindsight says.
+      config: `config.reward`.
+
+    Returns:
+      [3]: structure, claims, decision, differentiable in the logits.
+    """
+    sections, claims = jax.nn.sigmoid(logits.sections), jax.nn.sigmoid(logits.claims)
+    # log σ(-x) keeps its gradient where the product of many 1 - σ(x) underflows.
+    log_valid = jax.nn.log_sigmoid(logits.sections).sum() + jnp.sum(
+        jax.nn.log_sigmoid(-logits.claims), where=~row.known
+    )
+    valid = jnp.exp(log_valid) * row.known.any()
+    share = config.validity_share
+    return jnp.stack(
+        [
+            (1 - share) * sections.mean() + share * valid,
+            EXPECTED_CLAIM_REWARDS[config.claims](claims, row.truth),
+            jax.nn.softmax(logits.decision) @ decision_rewards(row, config),
+        ]
+    )
+
+
+def is_valid(thesis: Thesis, known: jax.Array) -> jax.Array:
+    """Tells whether a thesis satisfies the schema before any repair.
+
+    It does if all sections are written, no claim without evidence is asserted and at
+    least one claim could be checked.
+    """
+    return thesis.sections.all() & known.any() & ~jnp.any(thesis.claims & ~known)
+
+
+def structure(thesis: Thesis, known: jax.Array, validity_share: float) -> jax.Array:
+    """Blends the fraction of sections written with the validity of the thesis."""
+    written = thesis.sections.mean()
+    return (1 - validity_share) * written + validity_share * is_valid(thesis, known)
+
+
+def claims_f1(asserted: jax.Array, truth: jax.Array) -> jax.Array:
+    """Rewards claims by F1 = 2 TP / (asserted + true), 1 if both are none.
+
+    Its unique maximum is to assert the true claims and no other; an unknown claim is
+    not true, so asserting it costs as much as asserting a false one.
+
+    Args:
+      asserted: [C] bool.
+      truth: [C] bool.
+
+    Returns:
+      A scalar in [0, 1].
+    """
+    total = asserted.sum() + truth.sum()
+    hits = jnp.sum(asserted & truth)
+    return jnp.where(total > 0, 2 * hits / jnp.maximum(total, 1), 1.0)
+
+
+def claims_net(asserted: jax.Array, truth: jax.Array) -> jax.Array:
+    """Rewards claims by (true asserted - others asserted) / C."""
+    return jnp.mean(jnp.where(truth, 1.0, -1.0) * asserted)
+
+
+def claims_coverage_precision(asserted: jax.Array, truth: jax.Array) -> jax.Array:
+    """Rewards claims by coverage times precision, which is (true asserted) / C.
+
+    Kept for comparison with the earlier system: it never punishes a false claim.
+    """
+    return jnp.mean(truth & asserted)
+
+
+def expected_f1(probabilities: jax.Array, truth: jax.Array) -> jax.Array:
+    """Computes E[F1] over independent claims.
+
+      E[F1] = Σᵢⱼ P(TP = i) P(FP = j) 2i / (i + j + true),
+
+    where TP and FP are Poisson-binomial counts over disjoint sets of claims.
+
+    Args:
+      probabilities: [C], of asserting each claim.
+      truth: [C] bool.
+
+    Returns:
+      A scalar in [0, 1].
+    """
+    hits = _count_distribution(jnp.where(truth, probabilities, 0.0))
+    misses = _count_distribution(jnp.where(truth, 0.0, probabilities))
+    count = jnp.arange(hits.shape[0])
+    total = count[:, None] + count[None, :] + truth.sum()
+    f1 = jnp.where(total > 0, 2 * count[:, None] / jnp.maximum(total, 1), 1.0)
+    return hits @ f1 @ misses
+
+
+def _count_distribution(probabilities: jax.Array) -> jax.Array:
+    """Returns the law [C + 1] of a sum of C independent Bernoulli variables."""
+    num = probabilities.shape[0]
+    law = jnp.zeros(num + 1).at[0].set(1.0)
+    for p in probabilities:
+        law = law * (1 - p) + jnp.concatenate([jnp.zeros(1), law[:-1]]) * p
+    return law
+
+
+def decision_rewards(row: Row, config: FrozenConfigDict) -> jax.Array:
+    """Rewards each of the five decisions on one row.
+
+      sign:    (1[agree] - 1.5·1[oppose] + 0.5·1[both hold]) · min(|z|, 2)/2
+      matrix:  the Trading-R1 matrix at (decision, label)
+      utility: position · clip(z, ±2) - holding_cost · |position|
+
+    Args:
+      row: its label and its payoff z.
+      config: `config.reward`.
+
+    Returns:
+      [A].
+    """
+    return DECISION_REWARDS[config.decision](row, config.holding_cost)
+
+
+def _sign_rewards(row: Row, holding_cost: float) -> jax.Array:
+    signs = jnp.array(DECISION_SIGNS)
+    agreement = signs * signs[row.label]
+    both_hold = (signs == 0) & (signs[row.label] == 0)
+    base = 1.0 * (agreement > 0) - 1.5 * (agreement < 0) + 0.5 * both_hold
+    return base * jnp.minimum(jnp.abs(row.payoff), MAX_PAYOFF) / MAX_PAYOFF
+
+
+def _matrix_rewards(row: Row, holding_cost: float) -> jax.Array:
+    return jnp.array(TRADING_R1_MATRIX)[:, row.label]
+
+
+def _utility_rewards(row: Row, holding_cost: float) -> jax.Array:
+    positions = jnp.array(DECISION_POSITIONS)
+    earned = positions * jnp.clip(row.payoff, -MAX_PAYOFF, MAX_PAYOFF)
+    return earned - holding_cost * jnp.abs(positions)
+
+
+def weights_at(step: jax.Array, num_steps: int, config: FrozenConfigDict) -> jax.Array:
+    """Returns the weights of the three parts at a training step.
+
+    Args:
+      step: [] int32.
+      num_steps: length of the training.
+      config: `config.reward`; `curriculum` holds (fraction of training, weights)
+        pairs, linear in between, and replaces `weights` where it is not empty.
+
+    Returns:
+      [3].
+    """
+    if not config.curriculum:
+        return jnp.array(config.weights)
+    fractions = jnp.array([fraction for fraction, _ in config.curriculum])
+    weights = jnp.array([weights for _, weights in config.curriculum])
+    progress = step / num_steps
+    return jnp.stack([jnp.interp(progress, fractions, w) for w in weights.T])
+
+
+CLAIM_REWARDS = {
+    "f1": claims_f1,
+    "net": claims_net,
+    "coverage_precision": claims_coverage_precision,
+}
+# Where the reward is linear in the bits, its mean is its value at the probabilities.
+EXPECTED_CLAIM_REWARDS = {
+    "f1": expected_f1,
+    "net": claims_net,
+    "coverage_precision": lambda p, truth: jnp.mean(jnp.where(truth, p, 0.0)),
+}
+DECISION_REWARDS = {
+    "sign": _sign_rewards,
+    "matrix": _matrix_rewards,
+    "utility": _utility_rewards,
+}

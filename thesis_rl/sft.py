@@ -1,0 +1,93 @@
+"""Supervised fine-tuning: imitation of teachers, for one fold and one seed."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import FrozenConfigDict
+
+from thesis_rl import descent, losses, policy, preprocess
+from thesis_rl.preprocess import Scaler
+from thesis_rl.types import Fold, Metrics, Panel, Params, Row
+from thesis_rl.vocabulary import SECTION_NAMES
+
+
+def make_model(config: FrozenConfigDict) -> policy.Policy:
+    """Builds the network that `config` describes."""
+    return policy.Policy(num_claims=len(config.claims), hidden=config.model.hidden)
+
+
+def sections_teacher(row: Row, config: FrozenConfigDict) -> jax.Array:
+    """Says which sections to write: all, or those with a claim that can be checked.
+
+    Args:
+      row: its `known` claims are read.
+      config: the experiment's.
+
+    Returns:
+      [P] float32 in {0, 1}.
+    """
+    if config.sft.sections_teacher == "all":
+        return jnp.ones(len(SECTION_NAMES))
+    of_section = np.array(
+        [
+            [rule["section"] == name for rule in config.claims.values()]
+            for name in SECTION_NAMES
+        ]
+    )  # [P, C]
+    return jnp.any(of_section & row.known[None, :], axis=1).astype(jnp.float32)
+
+
+def task_losses(
+    params: Params, row: Row, model: policy.Policy, config: FrozenConfigDict
+) -> jax.Array:
+    """Computes the three imitation losses of one row: sections, claims, decision."""
+    logits = model.apply(params, row.inputs)
+    return jnp.stack(
+        [
+            losses.sections_loss(logits, sections_teacher(row, config)),
+            losses.claims_loss(logits, row.truth, row.known),
+            losses.decision_loss(logits, row.label),
+        ]
+    )
+
+
+def fit(
+    key: jax.Array,
+    params: Params,
+    panel: Panel,
+    scaler: Scaler,
+    fold: Fold,
+    config: FrozenConfigDict,
+) -> tuple[Params, Metrics]:
+    """Teaches a policy the teachers' sections, true claims and decision labels.
+
+    Args:
+      key: consumed.
+      params: the policy to start from.
+      panel: all rows; only training rows of the fold are read.
+      scaler: fitted on the same rows.
+      fold: day bounds.
+      config: the experiment's.
+
+    Returns:
+      The final parameters, and metrics with a leading axis [num_steps].
+    """
+    model = make_model(config)
+    learned = config.sft.weighting == "uncertainty"
+
+    def loss_fn(state, key, step):
+        rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_size)
+        per_row = jax.vmap(task_losses, in_axes=(None, 0, None, None))(
+            state["policy"], rows, model, config
+        )  # [B, 3]
+        tasks = descent.weighted_mean(per_row, rows.weight)
+        if learned:
+            loss = losses.combine_uncertain(tasks, state["log_variances"])
+        else:
+            loss = jnp.array(config.sft.weights) @ tasks
+        names = ("sections_loss", "claims_loss", "decision_loss")
+        return loss, {"loss": loss} | dict(zip(names, tasks, strict=True))
+
+    start = {"policy": params, "log_variances": jnp.zeros(policy.NUM_HEADS)}
+    end, metrics = descent.minimise(key, start, loss_fn, config.sft)
+    return end["policy"], metrics

@@ -1,0 +1,128 @@
+"""A row of policy output as a thesis dict, untouched or repaired."""
+
+from typing import Any
+
+import numpy as np
+
+from thesis_rl.thesis import schema
+from thesis_rl.thesis.evidence import Finding, Row, Rules, entries, examine
+from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS, SECTION_NAMES
+
+DECIMALS = 6  # Of probabilities; float32 carries no more.
+NOT_COVERED = "Not covered: no point-in-time evidence."
+
+
+def generate_thesis(row: Row, rules: Rules, repair: bool = False) -> dict[str, Any]:
+    """Writes a valid thesis of one row.
+
+    With `repair`, a section that the policy did not write is added as not covered, a
+    claim asserted without evidence is withdrawn, and "repairs" says so. A thesis
+    without any evidence is beyond repair.
+
+    Raises:
+      ThesisError: if the thesis is not valid, naming what is missing.
+      ValueError: if the row and the rules do not belong together.
+    """
+    thesis = to_dict(row, rules)
+    if repair:
+        thesis = _repaired(thesis)
+    schema.validate(thesis)
+    return thesis
+
+
+def to_dict(row: Row, rules: Rules) -> dict[str, Any]:
+    """Writes a thesis exactly as the policy left it, valid or not.
+
+    It is valid if and only if all P sections are written, no unknown claim is
+    asserted and at least one claim is known.
+
+    Raises:
+      ValueError: if the row and the rules do not belong together.
+    """
+    findings = examine(row, rules)
+    return {
+        "schema_version": schema.SCHEMA_VERSION,
+        "ticker": row.ticker,
+        "as_of": row.as_of,
+        "sections": _sections(row, findings),
+        "claims": [
+            {
+                "claim_id": finding.claim_id,
+                "sentence": finding.sentence,
+                "status": _status(finding),
+            }
+            for finding in findings
+            if finding.asserted
+        ],
+        "evidence": entries(row, findings),
+        "decision": _decision(row),
+        "repairs": [],
+    }
+
+
+def _sections(row: Row, findings: list[Finding]) -> dict[str, dict[str, list[str]]]:
+    """Writes the sections [P] that the policy chose, in the order of the vocabulary."""
+    statements = {name: [] for name in SECTION_NAMES}
+    for finding in findings:
+        if finding.section not in statements:
+            raise ValueError(
+                f"claim {finding.claim_id}: unknown section {finding.section!r}, "
+                f"expected one of {', '.join(SECTION_NAMES)}"
+            )
+        if finding.known:
+            statements[finding.section].append(_statement(finding))
+    written = zip(SECTION_NAMES, np.asarray(row.sections).tolist(), strict=True)
+    return {
+        name: {"statements": statements[name] or [_no_evidence(name)]}
+        for name, is_written in written
+        if is_written
+    }
+
+
+def _statement(finding: Finding) -> str:
+    sentence = finding.sentence.rstrip(".")
+    if not finding.asserted:
+        return f"Checked and not claimed: {sentence} ({finding.numbers})."
+    doubt = "" if finding.truth else "contradicted: "
+    return f"{sentence} ({doubt}{finding.numbers})."
+
+
+def _no_evidence(section: str) -> str:
+    return f"No point-in-time evidence was available for {section}."
+
+
+def _status(finding: Finding) -> str:
+    if not finding.known:
+        return "unsupported"
+    return "supported" if finding.truth else "contradicted"
+
+
+def _decision(row: Row) -> dict[str, Any]:
+    """Writes the likeliest of the decisions [A] and the expected position."""
+    shares = [round(p, DECIMALS) for p in np.asarray(row.probabilities).tolist()]
+    likeliest = int(np.argmax(row.probabilities))
+    position = sum(p * held for p, held in zip(shares, DECISION_POSITIONS, strict=True))
+    return {
+        "label": DECISION_LABELS[likeliest],
+        "probabilities": dict(zip(DECISION_LABELS, shares, strict=True)),
+        "conviction": shares[likeliest],
+        "position": round(position, DECIMALS),
+        "horizons": [int(sessions) for sessions in row.horizons],
+    }
+
+
+def _repaired(thesis: dict[str, Any]) -> dict[str, Any]:
+    """Adds missing sections, withdraws unsupported claims, and notes both."""
+    written, claims = thesis["sections"], thesis["claims"]
+    withdrawn = [c["claim_id"] for c in claims if c["status"] == "unsupported"]
+    return thesis | {
+        "sections": {
+            name: written.get(name, {"statements": [NOT_COVERED]})
+            for name in SECTION_NAMES
+        },
+        "claims": [claim for claim in claims if claim["claim_id"] not in withdrawn],
+        "repairs": [
+            *(f"section {n}: not covered" for n in SECTION_NAMES if n not in written),
+            *(f"claim {name}: withdrawn, no evidence" for name in withdrawn),
+        ],
+    }

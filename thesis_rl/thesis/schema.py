@@ -1,0 +1,127 @@
+"""The contract of a thesis: its JSON Schema, and what a schema cannot say."""
+
+import functools
+import json
+from importlib import resources
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+
+SCHEMA_VERSION = "1.0"
+TOLERANCE = 1e-5  # Of sums of probabilities, which the policy makes in float32.
+
+
+class ThesisError(ValueError):
+    """A thesis breaks its contract; the message lists how."""
+
+
+def load() -> dict[str, Any]:
+    """Loads the JSON Schema (draft 2020-12) of a thesis."""
+    path = resources.files("thesis_rl.thesis") / "thesis.schema.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def validate(thesis: dict[str, Any]) -> None:
+    """Checks a thesis.
+
+    Raises:
+      ThesisError: if it breaks its contract, listing every problem found.
+    """
+    found = problems(thesis)
+    if found:
+        subject = thesis if isinstance(thesis, dict) else {}
+        raise ThesisError(
+            f"thesis of {subject.get('ticker', '?')} on {subject.get('as_of', '?')} "
+            "is not valid:\n" + "\n".join(f"  {problem}" for problem in found)
+        )
+
+
+def problems(thesis: dict[str, Any]) -> list[str]:
+    """Lists how a thesis breaks its contract; empty for a valid one.
+
+    The contract is the JSON Schema and, where that is met: no evidence is later than
+    the thesis; claims and evidence name the same asserted claims, each once; the
+    probabilities sum to 1; label, conviction and position follow from them.
+    """
+    errors = sorted(_validator().iter_errors(thesis), key=lambda e: str(e.json_path))
+    broken = [line for error in errors for line in _explain(thesis, error)]
+    if broken:
+        return list(dict.fromkeys(broken))
+    return _claim_problems(thesis) + _decision_problems(thesis["decision"])
+
+
+@functools.cache
+def _validator() -> Draft202012Validator:
+    checker = Draft202012Validator.FORMAT_CHECKER
+    return Draft202012Validator(load(), format_checker=checker)
+
+
+def _explain(thesis: dict[str, Any], error: ValidationError) -> list[str]:
+    """Says what a schema error means, and where it is, naming what is missing."""
+    where, node = "", thesis
+    for step in error.absolute_path:
+        node = node[step]
+        name = node.get("claim_id", step) if isinstance(node, dict) else step
+        where += f"[{name}]" if isinstance(step, int) else f".{step}"
+    where = where.lstrip(".") or "thesis"
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return [f"{where}: {key} is missing" for key in missing]
+    if error.validator == "minItems":
+        count, least = len(error.instance), error.validator_value
+        return [f"{where}: {count} entries, needs at least {least}"]
+    if where.endswith(".status") and error.instance == "unsupported":
+        return [f"{where}: unsupported, the claim is asserted without evidence"]
+    return [f"{where}: {error.message}"]
+
+
+def _claim_problems(thesis: dict[str, Any]) -> list[str]:
+    """Lists where claims and evidence disagree, or look ahead."""
+    as_of, evidence = thesis["as_of"], thesis["evidence"]
+    found = [
+        f"evidence[{entry['claim_id']}].time: {entry['time']} is after the thesis's "
+        f"as_of, {as_of}"
+        for entry in evidence
+        if entry["time"] > as_of  # ISO dates sort as text.
+    ]
+    for field in ("claims", "evidence"):
+        ids = [entry["claim_id"] for entry in thesis[field]]
+        repeated = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
+        found += [f"{field}[{name}]: appears more than once" for name in repeated]
+    claimed = {entry["claim_id"] for entry in thesis["claims"]}
+    stances = {entry["claim_id"]: entry["stance"] for entry in evidence}
+    quoted = {name for name, stance in stances.items() if stance == "asserted"}
+    for name in sorted(claimed - quoted):
+        stance = stances.get(name)
+        lack = f"its evidence says {stance}" if stance else "no evidence entry"
+        found.append(f"claims[{name}]: {lack}")
+    for name in sorted(quoted - claimed):
+        found.append(f"evidence[{name}]: says asserted, but claims lacks it")
+    return found
+
+
+def _decision_problems(decision: dict[str, Any]) -> list[str]:
+    """Lists where the decision does not follow from its probabilities."""
+    label, probabilities = decision["label"], decision["probabilities"]
+    total = sum(probabilities.values())
+    if not abs(total - 1) <= TOLERANCE:  # So written, a NaN fails.
+        return [f"decision.probabilities: sum to {total:.6g}, not 1"]
+    found = []
+    likeliest = max(probabilities, key=probabilities.get)
+    if probabilities[label] < probabilities[likeliest]:
+        found.append(f"decision.label: {label}, but {likeliest} is likelier")
+    position = sum(
+        probabilities[name] * held
+        for name, held in zip(DECISION_LABELS, DECISION_POSITIONS, strict=True)
+    )
+    implied = {"conviction": probabilities[label], "position": position}
+    for field, value in implied.items():
+        if not abs(decision[field] - value) <= TOLERANCE:
+            found.append(
+                f"decision.{field}: {decision[field]:.6g}, "
+                f"but the probabilities give {value:.6g}"
+            )
+    return found
