@@ -110,7 +110,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     config.model = config_dict.create(hidden=(64, 64))
     config.sft = config_dict.create(
         num_steps=10 if smoke else 100,
-        batch_size=256,
+        batch_days=13,  # All names of so many days make a minibatch.
         peak_lr=3e-3,
         weight_decay=1.0,
         max_grad_norm=1.0,
@@ -120,7 +120,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     )
     config.rft = config_dict.create(
         num_steps=10 if smoke else 200,
-        batch_size=256,
+        batch_days=13,  # All names of so many days make a minibatch.
         peak_lr=3e-3,
         weight_decay=1.0,
         max_grad_norm=1.0,
@@ -145,6 +145,6 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         dollar_neutral=True,
     )
     config.report = config_dict.create(
-        thesis_stride=21,  # A thesis is written out for every 21st day.
+        thesis_stride=21 if smoke else 63,  # Theses are written once so many days.
     )
     return config

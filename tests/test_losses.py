@@ -5,7 +5,6 @@ here is a matter of luck.
 """
 
 import functools
-import itertools
 
 import chex
 import jax
@@ -48,13 +47,12 @@ def every_group(num_samples, config):
     """Lists all groups of K theses: indices [G, K], values [G, K, 3] and law [G]."""
     sizes = SIZES[num_samples]
     theses = small_problems.every_thesis(*sizes)
-    values = jax.vmap(rewards.parts, in_axes=(0, None, None))(
-        theses, hindsight(sizes[1]), config
-    )
+    parts = jax.vmap(rewards.parts, in_axes=(0, None, None))
+    values = jax.jit(parts, static_argnums=2)(theses, hindsight(sizes[1]), config)
     values = values * WEIGHTS[None, :]
     p = jnp.exp(LOG_PROBS(small_problems.logits(*sizes), theses).sum(-1))
-    every = range(theses.decision.size)
-    groups = jnp.array(list(itertools.product(every, repeat=num_samples)))
+    groups = np.indices([theses.decision.size] * num_samples)
+    groups = jnp.array(groups.reshape(num_samples, -1).T)
     return theses, groups, values[groups], p[groups].prod(-1)
 
 
@@ -77,7 +75,7 @@ def mean_gradient(estimator, num_samples, config):
         (losses.rloo, 3, 1),
         (losses.rloo, 4, 1),
         (losses.headwise_rloo, 2, 1),
-        (losses.headwise_rloo, 4, 1),
+        (losses.headwise_rloo, 3, 1),
         (losses.dr_grpo, 2, 1 / 2),
         (losses.dr_grpo, 3, 2 / 3),
         (losses.dr_grpo, 4, 3 / 4),

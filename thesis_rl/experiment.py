@@ -43,6 +43,11 @@ class Result(NamedTuple):
     seed_books: list[Book]  # Of the last stage's single networks, likewise.
     summary: dict  # Every number of the report.
 
+    @property
+    def final_stage(self) -> str:
+        """The stage whose ensemble is the headline: rft, or sft in a run without."""
+        return "rft" if "rft" in self.forecasts else "sft"
+
 
 def prepare(config: FrozenConfigDict) -> Experiment:
     """Checks a config, builds its data set and cuts it into folds.

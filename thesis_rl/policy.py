@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import optax
 from flax import linen as nn
 
 from thesis_rl.types import Logits, Thesis
@@ -43,10 +42,15 @@ def log_prob(logits: Logits, thesis: Thesis) -> jax.Array:
     Returns:
       [3], the three terms; their sum is the log-probability of the thesis.
     """
-    sections = -optax.sigmoid_binary_cross_entropy(logits.sections, thesis.sections)
-    claims = -optax.sigmoid_binary_cross_entropy(logits.claims, thesis.claims)
+    sections = _bernoulli_log_prob(logits.sections, thesis.sections)
+    claims = _bernoulli_log_prob(logits.claims, thesis.claims)
     decision = jax.nn.log_softmax(logits.decision)[thesis.decision]
-    return jnp.stack([sections.sum(), claims.sum(), decision])
+    return jnp.stack([sections, claims, decision])
+
+
+def _bernoulli_log_prob(logit: jax.Array, bits: jax.Array) -> jax.Array:
+    # The second term is the same for every thesis of a row, and computed once.
+    return jnp.sum(logit * bits) - jax.nn.softplus(logit).sum()
 
 
 def entropy(logits: Logits) -> jax.Array:

@@ -79,24 +79,26 @@ def label(score: jax.Array, thresholds: jax.Array) -> jax.Array:
 
 
 def draw(
-    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, batch_size: int
+    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, num_days: int
 ) -> Row:
-    """Draws training rows of one fold, uniformly and with replacement.
+    """Draws training days of one fold, uniformly and with replacement.
+
+    A minibatch is all names of the days drawn: labels that are balanced within a day
+    stay balanced in the batch, and whole days are contiguous in memory.
 
     Args:
       key: consumed.
       panel: all rows.
       scaler: fitted on the fold.
       fold: day bounds.
-      batch_size: B.
+      num_days: how many days to draw.
 
     Returns:
-      `Row` with a leading axis [B]; a row without a label has weight 0.
+      `Row` with a leading axis [B], B = num_days · N; a row without a label has
+      weight 0.
     """
-    num_names = panel.score.shape[1]
-    low, high = fold.train_start * num_names, fold.train_stop * num_names
-    index = jax.random.randint(key, (batch_size,), low, high)
-    at = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[index], panel)
+    days = jax.random.randint(key, (num_days,), fold.train_start, fold.train_stop)
+    at = jax.tree.map(lambda x: x[days].reshape(-1, *x.shape[2:]), panel)
     return Row(
         inputs=jax.vmap(inputs, in_axes=(0, 0, None))(
             at.features, at.available, scaler

@@ -132,10 +132,11 @@ def fit(
 
     def loss_fn(params, key, step):
         rows_key, thesis_key = jax.random.split(key)
-        rows = preprocess.draw(rows_key, panel, scaler, fold, stage.batch_size)
-        draws = policy.num_uniforms(rows.truth.shape[-1])
+        rows = preprocess.draw(rows_key, panel, scaler, fold, stage.batch_days)
+        batch_size, num_claims = rows.truth.shape
+        draws = policy.num_uniforms(num_claims)
         uniforms = jax.random.uniform(
-            thesis_key, (stage.batch_size, stage.num_samples, draws)
+            thesis_key, (batch_size, stage.num_samples, draws)
         )
         weights = rewards.weights_at(step, stage.num_steps, config.reward)
         loss, metrics = jax.vmap(row_loss, in_axes=(None, 0, 0, None, None, None))(

@@ -76,7 +76,7 @@ def fit(
     learned = config.sft.weighting == "uncertainty"
 
     def loss_fn(state, key, step):
-        rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_size)
+        rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_days)
         per_row = jax.vmap(task_losses, in_axes=(None, 0, None, None))(
             state["policy"], rows, model, config
         )  # [B, 3]

@@ -1,0 +1,126 @@
+"""Runs one experiment and writes its report.
+
+    python experiments/run.py --config=experiments/rft.py
+    python experiments/run.py --config=experiments/rft.py:smoke --workdir=DIR
+    python experiments/run.py --config=experiments/rft.py --config.rft.num_steps=400
+"""
+
+import datetime
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
+
+from absl import app, flags  # noqa: E402
+from ml_collections import FrozenConfigDict, config_flags  # noqa: E402
+from rich.console import Console  # noqa: E402
+
+_CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder of the run; runs/<config>-<UTC time> if not given."
+)
+
+
+def run(config: FrozenConfigDict, workdir: str, say: Callable[[str], None]) -> dict:
+    """Runs an experiment and fills its folder.
+
+    Args:
+      config: the experiment's.
+      workdir: the run's folder, made if absent.
+      say: told what is about to happen.
+
+    Returns:
+      What `results.json` holds.
+
+    Raises:
+      ValueError: the config or the data is wrong.
+      OSError: the folder holds another run, or cannot be written.
+    """
+    from thesis_rl import experiment, files, record, report
+
+    started = time.perf_counter()
+    folder = record.claim_folder(workdir)
+    say("Loading prices; making features, claims and labels")
+    prepared = experiment.prepare(config)
+    loaded = time.perf_counter()
+    result = experiment.run(prepared, say)
+    say("Writing theses, tables and the report")
+    summary = result.summary
+    summary["theses"] |= record.write(result, folder)
+    summary |= {"git": record.git_state(ROOT), "config": config.to_dict()}
+    summary["timing"] |= {
+        "load": loaded - started,
+        "total": time.perf_counter() - started,
+    }
+    report.write(result, summary, folder)
+    summary["timing"]["total"] = time.perf_counter() - started
+    files.write_json(folder / "results.json", summary)
+    return summary
+
+
+def keep_compiled_programs() -> None:
+    """Lets a second run of the same program skip its compilation."""
+    import jax
+
+    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    if jax.config.jax_compilation_cache_dir is None:
+        folder = str(pathlib.Path(cache) / "thesis_rl")
+        jax.config.update("jax_compilation_cache_dir", folder)
+
+
+def default_workdir(now: datetime.datetime) -> str:
+    """Names a folder after the config file and the time."""
+    config_file = config_flags.get_config_filename(flags.FLAGS["config"])
+    stem = pathlib.Path(config_file).stem
+    return f"runs/{stem}-{now:%Y%m%dT%H%M%SZ}"
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
+    if _CONFIG.value is None:
+        raise ValueError("which experiment? Give --config=experiments/rft.py")
+    console = Console(log_path=False)
+    workdir = _WORKDIR.value or default_workdir(datetime.datetime.now(datetime.UTC))
+    keep_compiled_programs()
+    with console.status("Starting") as status:
+
+        def say(text: str) -> None:
+            console.log(text)
+            status.update(text)
+
+        summary = run(FrozenConfigDict(_CONFIG.value), workdir, say)
+
+    from thesis_rl import report
+
+    report.print_summary(summary, console)
+    console.print(f"Report: {pathlib.Path(workdir) / 'report.html'}")
+
+
+def parse(argv: list[str]) -> list[str]:
+    """Reads the arguments, and says in one line what is wrong with them."""
+    try:
+        return flags.FLAGS(argv)
+    except (KeyError, AttributeError) as error:
+        sys.exit(f"Error: the config has no such key: {error}")
+    except (flags.Error, TypeError, ValueError, OSError) as error:
+        # A lab book that fails brings its whole traceback; the cause comes last.
+        sys.exit(f"Error: {str(error).strip().splitlines()[-1]}")
+
+
+def run_from_shell() -> None:
+    """Runs `main`; whatever a user can get wrong ends in one clear line."""
+    try:
+        app.run(main, flags_parser=parse)
+    except KeyboardInterrupt:
+        sys.exit("Stopped by Ctrl-C; every file in the run's folder is whole.")
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {' '.join(str(error).split())}")
+
+
+if __name__ == "__main__":
+    run_from_shell()

@@ -1,0 +1,152 @@
+"""Reinforcement: the sampled gradient is the exact one, and following it pays."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_problems
+
+from thesis_rl import policy, preprocess, rewards, rft, sft
+from thesis_rl.vocabulary import SECTION_NAMES
+
+FOLD = small_problems.fold(0, 40, 45, 55)
+STEPS = {
+    "rft.num_steps": 40,
+    "rft.peak_lr": 0.03,
+    "rft.weight_decay": 0.0,
+    "rft.batch_size": 64,
+}
+FIT = jax.jit(rft.fit, static_argnames="config")
+C = small_problems.NUM_CLAIMS
+NUM_DRAWS = 20_000
+
+
+@pytest.mark.parametrize(
+    "estimator, num_samples, share",
+    [
+        ("pairwise", 2, 1.0),
+        ("rloo", 2, 1.0),
+        ("rloo", 4, 1.0),
+        ("headwise_rloo", 4, 1.0),
+        ("dr_grpo", 4, 0.75),
+    ],
+)
+def test_mean_of_many_draws_is_the_exact_gradient(estimator, num_samples, share):
+    config = small_problems.config({"rft.estimator": estimator})
+    logits = small_problems.logits(len(SECTION_NAMES), C)
+    row = small_problems.row([True, False, False], [True, True, False])
+    weights = jnp.array(config.reward.weights)
+    shape = (NUM_DRAWS, num_samples, policy.num_uniforms(C))
+
+    def gradients(key):
+        grad = jax.grad(rft.sampled_loss, has_aux=True)
+        uniforms = jax.random.uniform(key, shape)
+        each = lambda u: grad(logits, u, row, weights, config)[0]  # noqa: E731
+        return jnp.concatenate(jax.vmap(each)(uniforms), axis=-1)
+
+    exact, _ = jax.grad(rft.exact_loss, has_aux=True)(logits, row, weights, config)
+    exact = share * np.concatenate(exact)
+    drawn = np.array(jax.jit(gradients)(jax.random.key(0)), np.float64)
+    error = drawn.std(0) / np.sqrt(NUM_DRAWS)
+    assert np.all(abs(drawn.mean(0) - exact) < 4.5 * error + 1e-6)
+    # The bars are small enough for a wrong factor or sign to show.
+    assert np.linalg.norm(error) < 0.1 * np.linalg.norm(exact)
+
+
+def test_exact_loss_is_the_negated_weighted_reward():
+    config = small_problems.config()
+    logits = small_problems.logits(len(SECTION_NAMES), C)
+    row = small_problems.row([True, False, False], [True, True, False])
+    weights = jnp.array([0.2, 0.3, 0.5])
+    loss, parts = rft.exact_loss(logits, row, weights, config)
+    expected = rewards.expected_parts(logits, row, config.reward)
+    chex.assert_trees_all_equal(parts, expected)
+    np.testing.assert_allclose(loss, -(weights * expected).sum(), rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return small_problems.learnable_panel()
+
+
+@pytest.fixture(scope="module")
+def start():
+    model = sft.make_model(small_problems.config())
+    inputs = jnp.zeros(2 * small_problems.NUM_FEATURES)
+    return jax.jit(model.init)(jax.random.key(1), inputs)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def mean_reward(params, panel, scaler, config):
+    """The exact expected reward and entropy over the labelled training rows."""
+    rows = preprocess.draw(jax.random.key(7), panel, scaler, FOLD, 500)
+
+    def one(row):
+        logits = sft.make_model(config).apply(params, row.inputs)
+        parts = rewards.expected_parts(logits, row, config.reward)
+        return jnp.array(config.reward.weights) @ parts, policy.entropy(logits).sum()
+
+    means = [x @ rows.weight / rows.weight.sum() for x in jax.vmap(one)(rows)]
+    return jnp.stack(means)
+
+
+def fit(start, panel, changes):
+    config = small_problems.config(STEPS | changes)
+    scaler = preprocess.fit(panel, FOLD, config.labels)
+    params, metrics = FIT(jax.random.key(0), start, panel, scaler, FOLD, config=config)
+    plain = small_problems.config()
+    before, after = (mean_reward(p, panel, scaler, plain) for p in (start, params))
+    return params, metrics, before, after
+
+
+@pytest.mark.parametrize("estimator", [*rft.ESTIMATORS, "exact"])
+def test_every_estimator_raises_the_reward(start, panel, estimator):
+    changes = {"rft.estimator": estimator, "rft.anchor_coef": 0.0}
+    _, metrics, before, after = fit(start, panel, changes)
+    assert after[0] > before[0] + 0.25
+    chex.assert_tree_all_finite(metrics)
+    assert metrics["reward"].shape == (40,)
+    parts = [metrics[f"{name}_reward"] for name in ("structure", "claims", "decision")]
+    total = jnp.array([0.2, 0.3, 0.5]) @ jnp.stack(parts)
+    np.testing.assert_allclose(metrics["reward"], total, rtol=1e-4, atol=1e-6)
+
+
+def test_entropy_bonus_keeps_the_policy_undecided(start, panel):
+    entropy = [
+        fit(start, panel, {"rft.estimator": "exact", "rft.entropy_coef": coef})[3][1]
+        for coef in (0.0, 1.0)
+    ]
+    assert entropy[1] > entropy[0] + 1
+
+
+def test_anchor_alone_teaches_the_labels(start, panel):
+    changes = {"reward.weights": (0.0, 0.0, 0.0), "rft.anchor_coef": 1.0}
+    _, metrics, _, _ = fit(start, panel, changes)
+    assert metrics["anchor"][-5:].mean() < 0.6 * metrics["anchor"][:5].mean()
+    np.testing.assert_array_equal(metrics["reward"], 0.0)
+
+
+def test_curriculum_decides_what_is_learnt_when(start, panel):
+    # Structure alone: the claims and decision heads have nothing to follow.
+    changes = {
+        "rft.estimator": "exact",
+        "rft.entropy_coef": 0.0,
+        "rft.anchor_coef": 0.0,
+        "reward.curriculum": ((0.0, (1.0, 0.0, 0.0)), (1.0, (1.0, 0.0, 0.0))),
+    }
+    params, metrics, _, _ = fit(start, panel, changes)
+    for head in ("claims", "decision"):
+        chex.assert_trees_all_equal(params["params"][head], start["params"][head])
+    structure = metrics["structure_reward"]
+    assert structure[-1] > structure[0] + 0.2
+
+
+def test_rows_without_a_label_teach_nothing(start, panel):
+    params, metrics, _, _ = fit(start, panel, {"rft.estimator": "pairwise"})
+    other = panel._replace(payoff=jnp.where(panel.labelled, panel.payoff, 9.0))
+    assert jnp.any(other.payoff != panel.payoff)
+    again = fit(start, other, {"rft.estimator": "pairwise"})
+    chex.assert_trees_all_equal((params, metrics), again[:2])

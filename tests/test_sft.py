@@ -1,0 +1,94 @@
+"""Imitation: each teacher is learnt, and what is masked teaches nothing."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_problems
+
+from thesis_rl import preprocess, sft
+from thesis_rl.vocabulary import SECTION_NAMES
+
+FOLD = small_problems.fold(0, 40, 45, 55)
+STEPS = {"sft.num_steps": 60, "sft.peak_lr": 0.03, "sft.weight_decay": 0.0}
+CONFIG = small_problems.config(STEPS)
+FIT = jax.jit(sft.fit, static_argnames="config")
+LOSSES = ("sections_loss", "claims_loss", "decision_loss")
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return small_problems.learnable_panel()
+
+
+def start(config=CONFIG):
+    inputs = jnp.zeros(2 * small_problems.NUM_FEATURES)
+    return jax.jit(sft.make_model(config).init)(jax.random.key(1), inputs)
+
+
+def fit(panel, config=CONFIG, scaler_of=None):
+    scaled = panel if scaler_of is None else scaler_of
+    scaler = preprocess.fit(scaled, FOLD, config.labels)
+    key = jax.random.key(0)
+    return FIT(key, start(config), panel, scaler, FOLD, config=config)
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+def test_every_loss_falls_on_a_learnable_panel(panel, weighting):
+    config = small_problems.config(STEPS | {"sft.weighting": weighting})
+    _, metrics = fit(panel, config)
+    chex.assert_shape(metrics["loss"], (60,))
+    for name in LOSSES:
+        first, last = metrics[name][:5].mean(), metrics[name][-5:].mean()
+        assert last < 0.6 * first, name
+
+
+def test_a_task_without_weight_is_not_learnt(panel):
+    config = small_problems.config(STEPS | {"sft.weights": (1.0, 0.0, 1.0)})
+    before = start(config)["params"]
+    params, _ = fit(panel, config)
+    chex.assert_trees_all_equal(params["params"]["claims"], before["claims"])
+    for head in ("sections", "decision"):
+        moved = params["params"][head]["kernel"] - before[head]["kernel"]
+        assert jnp.abs(moved).max() > 0.01
+
+
+def test_unknown_claims_teach_nothing(panel):
+    params, metrics = fit(panel)
+    other = panel._replace(truth=panel.truth | ~panel.known)
+    assert jnp.any(other.truth != panel.truth)
+    chex.assert_trees_all_equal((params, metrics), fit(other))
+
+
+def test_rows_without_a_label_teach_nothing(panel):
+    params, metrics = fit(panel)
+    masked = panel.labelled[..., None]
+    other = panel._replace(
+        features=jnp.where(masked, panel.features, 5.0),
+        truth=jnp.where(masked, panel.truth, ~panel.truth),
+        score=jnp.where(panel.labelled, panel.score, 0.9),
+    )
+    assert jnp.any(other.features != panel.features)
+    assert np.isfinite(metrics["loss"]).all()
+    chex.assert_trees_all_equal((params, metrics), fit(other, scaler_of=panel))
+
+
+def test_a_fold_without_any_label_leaves_finite_parameters(panel):
+    empty = panel._replace(labelled=jnp.zeros_like(panel.labelled))
+    params, metrics = fit(empty)
+    chex.assert_tree_all_finite((params, metrics))
+    chex.assert_trees_all_equal(params, start())
+
+
+def test_evidence_teacher_writes_the_sections_with_a_known_claim():
+    config = small_problems.config({"sft.sections_teacher": "evidence"})
+    sections = [rule["section"] for rule in config.claims.values()]
+    for known in np.eye(len(sections), dtype=bool):
+        row = small_problems.row(known, known)
+        taught = sft.sections_teacher(row, config)
+        written = {name for name, on in zip(SECTION_NAMES, taught, strict=True) if on}
+        assert written == {sections[known.argmax()]}
+    nothing = small_problems.row([False] * 3, [False] * 3)
+    assert not sft.sections_teacher(nothing, config).any()
+    assert sft.sections_teacher(nothing, CONFIG).all()

@@ -1,0 +1,247 @@
+"""A run's folder: everything a reader, an auditor or a later program needs."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from thesis_rl import checkpoint, files, walk_forward
+from thesis_rl.data.panel import Dataset
+from thesis_rl.experiment import Experiment, Result
+from thesis_rl.thesis import Row, ThesisError, generate_thesis, to_markdown
+from thesis_rl.thesis.schema import SCHEMA_VERSION
+from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+
+NUM_MARKDOWN = 3  # Theses written out as pages of their own.
+
+
+def claim_folder(workdir: str | Path) -> Path:
+    """Makes the folder of a new run, before anything is computed.
+
+    Raises:
+      FileExistsError: the folder holds another run, or its path is a file.
+      OSError: the folder cannot be made.
+    """
+    workdir = Path(workdir)
+    if workdir.is_file():
+        raise FileExistsError(f"--workdir {workdir} is a file; name a folder")
+    if (workdir / "config.json").exists():
+        raise FileExistsError(
+            f"--workdir {workdir} already holds a run (config.json); name another "
+            "folder, or delete that one first"
+        )
+    workdir.mkdir(parents=True, exist_ok=True)
+    return workdir
+
+
+def git_state(folder: Path) -> dict:
+    """Returns the revision of the code and whether it was changed since, or nulls."""
+    try:
+        ask = lambda *words: subprocess.run(  # noqa: E731
+            ["git", *words], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        status = ask("status", "--porcelain")
+        return {"revision": ask("rev-parse", "HEAD"), "dirty": bool(status)}
+    except (OSError, subprocess.CalledProcessError):
+        return {"revision": None, "dirty": None}
+
+
+def write(result: Result, workdir: Path) -> dict:
+    """Writes everything but the reports, each file whole or not at all.
+
+    Args:
+      result: as run.
+      workdir: of `claim_folder`.
+
+    Returns:
+      Counts of the theses written, repaired, and left out for want of evidence.
+
+    Raises:
+      OSError: the disk is full or the folder is not writable.
+    """
+    config = result.experiment.config
+    files.write_json(workdir / "config.json", config.to_dict())
+    write_checkpoint(result, workdir / "checkpoint.npz")
+    files.write_text(workdir / "metrics.jsonl", metrics_lines(result))
+    tables = {
+        "daily_returns": daily_returns(result),
+        "weights": weights(result),
+        "decisions": decisions(result),
+    }
+    for name, table in tables.items():
+        text = table.to_csv(float_format="%.8g")
+        files.write_text(workdir / f"{name}.csv", text)
+    return write_theses(result, workdir)
+
+
+def write_checkpoint(result: Result, path: Path) -> None:
+    """Saves parameters, scalers and all that is needed to read them."""
+    experiment, outcome = result.experiment, result.outcome
+    arrays = {"params": outcome.params, "scalers": outcome.scalers._asdict()}
+    checkpoint.save(path, arrays, checkpoint_meta(experiment))
+
+
+def checkpoint_meta(experiment: Experiment) -> dict:
+    """Says what the arrays of a checkpoint mean: config, names and dates."""
+    dataset, dates = experiment.dataset, experiment.dataset.dates
+    folds = walk_forward.with_final_fold(
+        experiment.folds, len(dates), dataset.label_reach
+    )
+    day = lambda i: str(dates[i].date())  # noqa: E731
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "config": experiment.config.to_dict(),
+        "claims": list(experiment.config.claims),
+        "feature_names": dataset.feature_names,
+        "tickers": dataset.tickers,
+        "last_day": day(-1),
+        "folds": [
+            {
+                "train": [day(fold[0]), day(fold[1] - 1)],
+                "test": [day(fold[2]), day(fold[3] - 1)],
+                "final": i == len(experiment.folds.test_start),
+            }
+            for i, fold in enumerate(zip(*folds, strict=True))
+        ],
+    }
+
+
+def metrics_lines(result: Result) -> str:
+    """Returns one JSON line a training step: means and spreads over all runs."""
+    lines = []
+    for stage, curves in result.outcome.metrics.items():
+        num_steps = next(iter(curves.values())).shape[-1]
+        mean = {k: v.mean((0, 1)) for k, v in curves.items()}
+        spread = {f"{k}_sd": v.std((0, 1)) for k, v in curves.items()}
+        for step in range(num_steps):
+            values = {k: float(v[step]) for k, v in (mean | spread).items()}
+            lines.append(files.to_json({"stage": stage, "step": step} | values))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def unseen_dates(result: Result) -> pd.DatetimeIndex:
+    """Returns the out-of-sample dates, [T']."""
+    folds = result.experiment.folds
+    return result.experiment.dataset.dates[folds.test_start[0] : folds.test_stop[-1]]
+
+
+def daily_returns(result: Result) -> pd.DataFrame:
+    """Tabulates gross, net and headline returns of every book, a row a date."""
+    named = result.books | {f"seed_{i}": b for i, b in enumerate(result.seed_books)}
+    columns = {
+        f"{name}.{field}": getattr(book, field)
+        for name, book in named.items()
+        for field in ("gross", "net", "headline_gross", "headline_net")
+    }
+    return pd.DataFrame(columns, unseen_dates(result))
+
+
+def weights(result: Result) -> pd.DataFrame:
+    """Tabulates the weights that the ensemble held, a row a date."""
+    mapping = result.experiment.config.backtest.mapping
+    held = result.outcome.ledgers[result.final_stage][mapping].weights[-1]
+    return pd.DataFrame(held, unseen_dates(result), result.experiment.dataset.tickers)
+
+
+def decisions(result: Result) -> pd.DataFrame:
+    """Tabulates the ensemble's decisions, a row a date and ticker."""
+    dataset, dates = result.experiment.dataset, unseen_dates(result)
+    probabilities = result.forecasts[result.final_stage].decision
+    quoted = dataset.close.loc[dates].notna().to_numpy()
+    index = pd.MultiIndex.from_product(
+        [dates, dataset.tickers], names=["date", "ticker"]
+    )
+    table = pd.DataFrame(
+        probabilities.reshape(-1, len(DECISION_LABELS)),
+        index,
+        [f"p_{label}" for label in DECISION_LABELS],
+    )
+    table.insert(0, "decision", np.take(DECISION_LABELS, result.theses.decision.ravel()))
+    table.insert(1, "position", (probabilities @ np.array(DECISION_POSITIONS)).ravel())
+    return table[quoted.ravel()]
+
+
+def thesis_row(
+    dataset: Dataset,
+    config,
+    day: int,
+    name: int,
+    sections: np.ndarray,
+    claims: np.ndarray,
+    probabilities: np.ndarray,
+) -> Row:
+    """Gathers what rendering needs about one (day, name)."""
+    features, available, truth, known = (
+        np.asarray(x[day, name])
+        for x in (
+            dataset.panel.features,
+            dataset.panel.available,
+            dataset.panel.truth,
+            dataset.panel.known,
+        )
+    )
+    return Row(
+        ticker=dataset.tickers[name],
+        as_of=str(dataset.dates[day].date()),
+        sections=sections,
+        claims=claims,
+        probabilities=probabilities,
+        features={
+            feature: float(x) if seen else None
+            for feature, x, seen in zip(
+                dataset.feature_names, features, available, strict=True
+            )
+        },
+        truth=truth,
+        known=known,
+        source=dataset.report["description"],
+        horizons=tuple(config.labels.horizons),
+    )
+
+
+def write_theses(result: Result, workdir: Path) -> dict:
+    """Writes the ensemble's theses of every `thesis_stride`-th unseen day.
+
+    What the schema refuses is repaired, and says so; a row without any evidence has
+    no thesis.
+
+    Args:
+      result: as run.
+      workdir: the run's folder.
+
+    Returns:
+      Counts: written, repaired, without_evidence, stride_days.
+    """
+    config, dataset, folds, _ = result.experiment
+    stride = config.report.thesis_stride
+    host = dataset._replace(panel=type(dataset.panel)(*map(np.asarray, dataset.panel)))
+    theses, missing = [], 0
+    for i in range(0, len(unseen_dates(result)), stride):
+        day = folds.test_start[0] + i
+        for name in np.flatnonzero(np.asarray(dataset.market.tradable[day])):
+            row = thesis_row(
+                host,
+                config,
+                day,
+                name,
+                result.theses.sections[i, name],
+                result.theses.claims[i, name],
+                result.forecasts[result.final_stage].decision[i, name],
+            )
+            try:
+                theses.append(generate_thesis(row, config.claims, repair=True))
+            except ThesisError:
+                missing += 1
+    lines = "".join(f"{files.to_json(thesis)}\n" for thesis in theses)
+    files.write_text(workdir / "theses.jsonl", lines)
+    (workdir / "theses").mkdir(exist_ok=True)
+    for thesis in theses[-NUM_MARKDOWN:]:
+        page = f"{thesis['ticker']}-{thesis['as_of']}.md"
+        files.write_text(workdir / "theses" / page, to_markdown(thesis))
+    return {
+        "written": len(theses),
+        "repaired": sum(bool(thesis["repairs"]) for thesis in theses),
+        "without_evidence": missing,
+        "stride_days": stride,
+    }

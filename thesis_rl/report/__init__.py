@@ -1,0 +1,1 @@
+"""What a run found, for the eye: a console table, a Markdown page, one HTML file."""

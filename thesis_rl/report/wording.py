@@ -1,0 +1,135 @@
+"""The sentences and short lists that every form of the report says alike."""
+
+import math
+
+from thesis_rl.report.columns import NOTHING, percent, ratio
+
+QUALITY = {
+    "schema_validity": (
+        "Schema validity",
+        "Share of the likeliest theses that validate before any repair.",
+    ),
+    "claim_precision": ("Claim precision", "True claims asserted / claims asserted."),
+    "claim_recall": ("Claim recall", "True claims asserted / true claims."),
+    "unsupported_claims": (
+        "Asserted without evidence",
+        "Asserted claims that could not be checked / claims asserted.",
+    ),
+}
+DATA = {
+    "description": "What",
+    "source": "Source",
+    "first": "First day",
+    "last": "Last day",
+    "num_days": "Days",
+    "sha256": "SHA-256",
+}
+
+
+def title(summary: dict) -> str:
+    """Returns the run's title; one on simulated prices says so first."""
+    loud = summary["synthetic"] and not summary["title"].startswith("SYNTHETIC")
+    return f"SYNTHETIC: {summary['title']}" if loud else summary["title"]
+
+
+def verdict(summary: dict) -> str:
+    """Says the headline, its interval, and whether it can be told from zero."""
+    headline = summary["headline"]
+    sharpe = headline["sharpe"]
+    length = f"{headline['num_days']:,} unseen days ({headline['years']:.1f} years)"
+    if sharpe is None or math.isnan(sharpe):
+        return f"There is no headline Sharpe: over {length} the book never varied."
+    low, high = headline["interval"]
+    return (
+        f"Net headline Sharpe {ratio(sharpe)}, 95% interval {ratio(low)} to "
+        f"{ratio(high)}, over {length}: {distinguishable(summary)}."
+    )
+
+
+def distinguishable(summary: dict) -> str:
+    """Says on which side of zero the 95% interval of the headline lies, if on one."""
+    low, high = summary["headline"]["interval"]
+    if low is not None and low > 0:
+        return "distinguishable from zero"
+    if high is not None and high < 0:
+        return "distinguishable from zero, and negative"
+    return "not distinguishable from zero"
+
+
+def power(summary: dict) -> str:
+    """Says how large a true Sharpe had to be for these days to show it."""
+    headline = summary["headline"]
+    return (
+        f"The smallest true Sharpe that {headline['num_days']:,} days tell from zero "
+        f"with 80% power is {ratio(headline['detectable_sharpe'])}."
+    )
+
+
+def quality(summary: dict) -> list[tuple[str, list[str]]]:
+    """Prints validity and truth of the theses, a row a stage, columns as `QUALITY`."""
+    by_stage = summary["theses"]["by_stage"]
+    return [(s, [percent(by_stage[s].get(key)) for key in QUALITY]) for s in by_stage]
+
+
+def data(summary: dict) -> list[tuple[str, str]]:
+    """Lists where the prices came from."""
+    facts = summary["data"]
+    listed = [
+        (label, f"{facts[key]:,}" if isinstance(facts[key], int) else facts[key])
+        for key, label in DATA.items()
+        if facts.get(key) is not None
+    ]
+    return [*listed, ("Names", ", ".join(facts.get("tickers", ())) or NOTHING)]
+
+
+def masked(summary: dict) -> list[tuple[str, str, str]]:
+    """Counts the rows left out, by reason: reason, count, share of what."""
+    facts = summary["data"]
+    rows, quoted = facts["rows"], facts["rows_quoted"]
+    counts = [("Rows, one a day and name", rows, rows, "")]
+    counts += [
+        (f"Not quoted: {reason}", count, rows, " of rows")
+        for reason, count in facts["masked"].items()
+    ]
+    unlabelled = facts["rows_quoted_without_label"]
+    counts.append(("Quoted, without a label", unlabelled, quoted, " of quoted rows"))
+    counts += [
+        (f"Quoted, without {name}", count, quoted, " of quoted rows")
+        for name, count in facts["features_missing"].items()
+    ]
+    return [
+        (reason, f"{count:,}", percent(count / whole if whole else None) + of)
+        for reason, count, whole, of in counts
+    ]
+
+
+def folds(summary: dict) -> list[tuple[str, ...]]:
+    """Prints each fold: train, test, headline return, Sharpe, and each seed's."""
+    return [
+        (
+            " to ".join(fold["train"]),
+            " to ".join(fold["test"]),
+            percent(fold["headline_return"]),
+            ratio(fold["headline_sharpe"]),
+            ", ".join(ratio(x) for x in fold["seed_sharpes"]),
+        )
+        for fold in summary["folds"]
+    ]
+
+
+def provenance(summary: dict) -> list[tuple[str, str]]:
+    """Lists the code's revision, what the run took, and a hash of its forecasts."""
+    git = summary.get("git") or {}
+    revision = git.get("revision") or "not known"
+    state = ", with uncommitted changes" if git.get("dirty") else ""
+    timing = [
+        (words(name).capitalize(), f"{value:.1f} s")
+        for name, value in summary["timing"].items()
+    ]
+    sha = summary.get("predictions_sha256", NOTHING)
+    return [("Git revision", revision + state), *timing, ("Forecasts, SHA-256", sha)]
+
+
+def words(name: str) -> str:
+    """Returns a key as words."""
+    return name.replace("_", " ")
