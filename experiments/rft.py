@@ -110,8 +110,8 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     config.model = config_dict.create(hidden=(64, 64))
     config.sft = config_dict.create(
         num_steps=10 if smoke else 100,
-        batch_days=13,  # All names of so many days make a minibatch.
-        peak_lr=3e-3,
+        batch_days=26,  # All names of so many days make a minibatch.
+        peak_lr=2e-2,
         weight_decay=1.0,
         max_grad_norm=1.0,
         weights=(1.0, 1.0, 1.0),  # Sections, claims, decision.
@@ -120,8 +120,8 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     )
     config.rft = config_dict.create(
         num_steps=10 if smoke else 200,
-        batch_days=13,  # All names of so many days make a minibatch.
-        peak_lr=3e-3,
+        batch_days=26,  # All names of so many days make a minibatch.
+        peak_lr=2e-2,
         weight_decay=1.0,
         max_grad_norm=1.0,
         estimator="pairwise",  # pairwise, rloo, headwise_rloo, dr_grpo, grpo, exact

@@ -1,8 +1,8 @@
 """Runs one experiment and writes its report.
 
-    python experiments/run.py --config=experiments/rft.py
-    python experiments/run.py --config=experiments/rft.py:smoke --workdir=DIR
-    python experiments/run.py --config=experiments/rft.py --config.rft.num_steps=400
+python experiments/run.py --config=experiments/rft.py
+python experiments/run.py --config=experiments/rft.py:smoke --workdir=DIR
+python experiments/run.py --config=experiments/rft.py --config.rft.num_steps=400
 """
 
 import datetime

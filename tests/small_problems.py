@@ -12,7 +12,8 @@ from thesis_rl.types import Fold, Logits, Market, Panel, Row, Thesis
 from thesis_rl.vocabulary import DECISION_LABELS
 
 NUM_CLAIMS = 3
-NUM_FEATURES = 4
+FEATURES = ("mom10", "vol", "vol_rel", "rsi")
+NUM_FEATURES = len(FEATURES)
 A = len(DECISION_LABELS)
 
 
@@ -48,11 +49,12 @@ def row(truth, known, label: int = 3, payoff: float = 0.7) -> Row:
 
 
 def config(changes: dict | None = None) -> FrozenConfigDict:
-    """Shrinks the smoke experiment to `NUM_CLAIMS` claims and one narrow layer."""
+    """Shrinks the smoke experiment to few claims and features and a narrow layer."""
     small = rft.get_config("smoke")
     small.claims = ConfigDict(dict(list(rft.CLAIMS.items())[:NUM_CLAIMS]))
     small.model.hidden = (8,)
-    small.sft.batch_size = small.rft.batch_size = 32
+    small.features = FEATURES
+    small.sft.batch_days = small.rft.batch_days = 20
     small.update_from_flattened_dict(changes or {})
     return FrozenConfigDict(small)
 

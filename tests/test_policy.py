@@ -96,7 +96,7 @@ def test_extreme_logits_stay_finite():
 
 @pytest.mark.parametrize("hidden", [(), (7,), (7, 5)])
 def test_network_has_the_configured_layers_and_three_heads(hidden):
-    model = policy.Policy(num_claims=C, hidden=hidden)
+    model = policy.Policy(num_claims=C, hidden=hidden, trunk=(True,) * 4)
     variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(4))
     params = variables["params"]
     widths = [4, *hidden]
@@ -105,8 +105,18 @@ def test_network_has_the_configured_layers_and_three_heads(hidden):
     heads = {"sections": len(SECTION_NAMES), "claims": C}
     heads["decision"] = len(DECISION_LABELS)
     for name, size in heads.items():
-        chex.assert_shape(params[name]["kernel"], (widths[-1], size))
+        reads = widths[-1] + 4 * (name == "claims")  # The evidence beside the trunk.
+        chex.assert_shape(params[name]["kernel"], (reads, size))
     assert len(params) == len(hidden) + len(heads)
     logits = jax.eval_shape(model.apply, variables, jnp.zeros(4))
     assert [head.shape for head in logits] == [(size,) for size in heads.values()]
     assert policy.num_uniforms(C) == len(SECTION_NAMES) + C + 1
+
+
+def test_columns_off_the_trunk_reach_the_claims_alone():
+    model = policy.Policy(num_claims=C, hidden=(7,), trunk=(True, False))
+    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros(2))
+    reads = jax.jit(jax.jacobian(model.apply, argnums=1))(params, jnp.ones(2))
+    for head in (reads.sections, reads.decision):
+        assert head[:, 0].any() and not head[:, 1].any()
+    assert reads.claims[:, 0].any() and reads.claims[:, 1].any()

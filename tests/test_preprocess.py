@@ -99,8 +99,8 @@ def test_draws_cover_the_training_rows_and_no_other():
     number = jnp.arange(60 * 3, dtype=jnp.float32).reshape(60, 3)
     panel = panel._replace(payoff=number)
     scaler = FIT(panel, FOLD, config=labels_config())
-    draw = jax.jit(preprocess.draw, static_argnames="batch_size")
-    rows = draw(jax.random.key(0), panel, scaler, FOLD, batch_size=5000)
+    draw = jax.jit(preprocess.draw, static_argnames="num_days")
+    rows = draw(jax.random.key(0), panel, scaler, FOLD, num_days=2000)
     drawn = np.array(rows.payoff, int)
     np.testing.assert_array_equal(np.unique(drawn), np.arange(10 * 3, 40 * 3))
     flat = jax.tree.map(lambda x: np.array(x).reshape(-1, *x.shape[2:])[drawn], panel)
@@ -113,6 +113,6 @@ def test_draws_cover_the_training_rows_and_no_other():
     z = (flat.features - np.array(scaler.mean)) * np.array(scaler.inverse_sd)
     z = np.where(flat.available, z, 0.0)
     np.testing.assert_allclose(rows.inputs[:, :4], z, rtol=1e-4, atol=1e-5)
-    # Uniform: 5000 draws over 90 rows, each within five standard deviations.
+    # Uniform: 2000 draws over 30 days, each within five standard deviations.
     counts = np.bincount(drawn)[30:]
-    assert abs(counts - 5000 / 90).max() < 5 * np.sqrt(5000 / 90)
+    assert abs(counts - 2000 / 30).max() < 5 * np.sqrt(2000 / 30)

@@ -1,5 +1,7 @@
 """Imitation: each teacher is learnt, and what is masked teaches nothing."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -22,16 +24,23 @@ def panel():
     return small_problems.learnable_panel()
 
 
-def start(config=CONFIG):
+@functools.cache
+def start():
     inputs = jnp.zeros(2 * small_problems.NUM_FEATURES)
-    return jax.jit(sft.make_model(config).init)(jax.random.key(1), inputs)
+    return jax.jit(sft.make_model(CONFIG).init)(jax.random.key(1), inputs)
 
 
 def fit(panel, config=CONFIG, scaler_of=None):
     scaled = panel if scaler_of is None else scaler_of
     scaler = preprocess.fit(scaled, FOLD, config.labels)
     key = jax.random.key(0)
-    return FIT(key, start(config), panel, scaler, FOLD, config=config)
+    return FIT(key, start(), panel, scaler, FOLD, config=config)
+
+
+def test_a_feature_listed_with_its_relative_reaches_the_trunk_as_that_alone():
+    assert small_problems.FEATURES == ("mom10", "vol", "vol_rel", "rsi")
+    kept = (True, False, True, True)
+    assert sft.make_model(CONFIG).trunk == kept + kept  # Values, then missing flags.
 
 
 @pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
@@ -46,7 +55,7 @@ def test_every_loss_falls_on_a_learnable_panel(panel, weighting):
 
 def test_a_task_without_weight_is_not_learnt(panel):
     config = small_problems.config(STEPS | {"sft.weights": (1.0, 0.0, 1.0)})
-    before = start(config)["params"]
+    before = start()["params"]
     params, _ = fit(panel, config)
     chex.assert_trees_all_equal(params["params"]["claims"], before["claims"])
     for head in ("sections", "decision"):

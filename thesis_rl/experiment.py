@@ -88,7 +88,24 @@ def _check_training_rows(dataset: Dataset, folds: Fold) -> None:
             )
 
 
-def execute(experiment: Experiment, say: Say = lambda text: None) -> tuple:
+def arguments(experiment: Experiment) -> tuple:
+    """Returns what `walk_forward.run` takes, but for the config."""
+    config, dataset, folds, others = experiment
+    all_folds = walk_forward.with_final_fold(
+        folds, len(dataset.dates), dataset.label_reach
+    )
+    return (
+        jax.random.key(config.seed),
+        dataset.panel,
+        dataset.market,
+        jax.tree.map(jnp.asarray, all_folds),
+        jnp.stack([jnp.asarray(x, jnp.float32) for x in others.values()]),
+    )
+
+
+def execute(
+    experiment: Experiment, say: Say = lambda text: None
+) -> tuple[Outcome, dict[str, float]]:
     """Compiles and runs the one program.
 
     Args:
@@ -98,26 +115,18 @@ def execute(experiment: Experiment, say: Say = lambda text: None) -> tuple:
     Returns:
       The outcome as NumPy arrays, and seconds spent compiling and running.
     """
-    config, dataset, folds, others = experiment
-    num_days = len(dataset.dates)
-    all_folds = walk_forward.with_final_fold(folds, num_days, dataset.label_reach)
-    arguments = (
-        jax.random.key(config.seed),
-        dataset.panel,
-        dataset.market,
-        jax.tree.map(jnp.asarray, all_folds),
-        jnp.stack([jnp.asarray(x) for x in others.values()]),
-    )
-    num_runs = config.num_seeds * len(all_folds.test_start)
+    given, config = arguments(experiment), experiment.config
+    num_folds = len(experiment.folds.test_start)
+    num_runs = config.num_seeds * (num_folds + 1)
     started = time.perf_counter()
     say(f"Compiling the program for {num_runs} runs")
-    program = walk_forward.run.lower(*arguments, config).compile()
+    program = walk_forward.run.lower(*given, config).compile()
     compiled = time.perf_counter()
     say(
-        f"Training {num_runs} runs: {len(folds.test_start)} folds and a final model, "
+        f"Training {num_runs} runs: {num_folds} folds and a final model, "
         f"{config.num_seeds} seeds each"
     )
-    outcome = jax.tree.map(np.asarray, program(*arguments))
+    outcome = jax.tree.map(np.asarray, program(*given))
     seconds = {
         "compile": compiled - started,
         "train_predict_trade": time.perf_counter() - compiled,

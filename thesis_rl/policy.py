@@ -13,19 +13,26 @@ NUM_HEADS = 3  # Sections, claims, decision: the order of every [3] below.
 
 
 class Policy(nn.Module):
-    """Maps the inputs [I] of a row to `Logits`."""
+    """Maps the inputs [I] of a row to `Logits`.
+
+    The trunk reads the columns that bear on the decision. The claims head reads every
+    column beside the trunk: a claim is a threshold on a raw value, which tells a
+    market-neutral decision nothing and is one more thing to overfit.
+    """
 
     num_claims: int
     hidden: Sequence[int]
+    trunk: Sequence[bool]  # [I], the columns that the trunk reads.
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> Logits:
-        h = inputs
+        h = inputs * jnp.array(self.trunk, jnp.float32)
         for width in self.hidden:
             h = nn.relu(nn.Dense(width)(h))
+        evidence = jnp.concatenate([h, inputs])
         return Logits(
             sections=nn.Dense(len(SECTION_NAMES), name="sections")(h),
-            claims=nn.Dense(self.num_claims, name="claims")(h),
+            claims=nn.Dense(self.num_claims, name="claims")(evidence),
             decision=nn.Dense(len(DECISION_LABELS), name="decision")(h),
         )
 

@@ -157,7 +157,8 @@ def decisions(result: Result) -> pd.DataFrame:
         index,
         [f"p_{label}" for label in DECISION_LABELS],
     )
-    table.insert(0, "decision", np.take(DECISION_LABELS, result.theses.decision.ravel()))
+    labels = np.take(DECISION_LABELS, result.theses.decision.ravel())
+    table.insert(0, "decision", labels)
     table.insert(1, "position", (probabilities @ np.array(DECISION_POSITIONS)).ravel())
     return table[quoted.ravel()]
 

@@ -12,8 +12,15 @@ from thesis_rl.vocabulary import SECTION_NAMES
 
 
 def make_model(config: FrozenConfigDict) -> policy.Policy:
-    """Builds the network that `config` describes."""
-    return policy.Policy(num_claims=len(config.claims), hidden=config.model.hidden)
+    """Builds the network that `config` describes.
+
+    A feature that is listed with its `_rel` reaches the trunk as that alone.
+    """
+    names = config.features
+    kept = tuple(f"{name}_rel" not in names for name in names)
+    return policy.Policy(
+        num_claims=len(config.claims), hidden=config.model.hidden, trunk=kept + kept
+    )
 
 
 def sections_teacher(row: Row, config: FrozenConfigDict) -> jax.Array:

@@ -12,6 +12,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 INK, MUTED, RULE = "#1b1f24", "#67707b", "#d8dce1"
 BLUE, ORANGE, TEAL, RED = "#2563ac", "#c2590e", "#0d7a6b", "#b3261e"
@@ -55,6 +56,7 @@ STYLE = {
     "date.converter": "concise",
 }
 
+percent_axis = FuncFormatter(lambda share, _: f"{100 * share:g}%")
 styled = matplotlib.rc_context(STYLE)  # Decorates every function that draws.
 
 
@@ -81,7 +83,7 @@ def to_svg(figure: Figure, description: str) -> Markup:
     drawn = drawn[drawn.index("<svg") :]
     head, body = drawn.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)[0]
-    body = re.sub(r' id="\w+_\d+"', "", body)
+    body = re.sub(r' id="[\w.]+_\d+"', "", body)
     for colour, variable in VARIABLES.items():
         body = body.replace(colour, f"var({variable})")
     return Markup(
@@ -94,13 +96,14 @@ def label_ends(axes: Axes, ends: list[tuple[float, str, str]], gap: float) -> No
     """Writes names beside the right ends of lines, pushed apart where they meet.
 
     Args:
-      axes: whose limits are final.
+      axes: with all its lines.
       ends: height in data units, text and colour of each.
       gap: smallest distance between two names, as a share of the axes' height.
     """
     ends = sorted((end for end in ends if np.isfinite(end[0])), key=lambda end: end[0])
     if not ends:
         return
+    axes.autoscale_view()  # Limits are lazy, and heights are read off them.
     to_share = axes.transData + axes.transAxes.inverted()
     heights = np.array([to_share.transform((0.0, end[0]))[1] for end in ends])
     steps = gap * np.arange(len(ends))

@@ -87,7 +87,7 @@ COLUMNS = (
         "Turnover",
         "Turns",
         multiple,
-        "A year: 252 · mean of Σ |w − w_drifted|, two-way, in multiples of the capital.",
+        "A year: 252 · mean of Σ |w − w_drifted|, two-way, in times the capital.",
     ),
     Column(
         ("gross", "headline_sharpe"),
@@ -108,7 +108,7 @@ STRATEGIES = {
     "equal_weight": "Every quoted name, long, in equal parts.",
     "momentum": "Long what beat the day's mean 12-1 month return, short the rest.",
     "hold": "Always hold: cash.",
-    "best_constant": "In each fold the one decision that its training window paid best.",
+    "best_constant": "Each fold's one decision that its training window paid best.",
 }
 
 

@@ -68,6 +68,7 @@ def markdown(summary: dict) -> str:
         _table(FOLD_TITLES, wording.folds(summary)),
         "## Theses",
         _table(("Stage", *(name for name, _ in wording.QUALITY.values())), quality),
+        wording.written(summary),
         "## Data",
         _table(("", ""), wording.data(summary)),
         _table(("Rows", "Count", "Share"), wording.masked(summary)),
@@ -76,7 +77,7 @@ def markdown(summary: dict) -> str:
         "## What the columns mean",
         "\n".join(f"- {c.title}: {_plain(c.formula)}" for c in COLUMNS),
     ]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(filter(None, blocks)) + "\n"
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -57,13 +57,11 @@ def _one_decision(axes: Axes, hold_days: int, entry_lag: int, reach: int) -> Non
     )
     for row, (start, stop, colour, text) in enumerate(spans):
         axes.barh(-row, stop - start, left=start, height=0.62, color=colour, alpha=0.25)
-        middle = (start + stop) / 2
-        axes.text(middle, -row, text, color=INK, ha="center", va="center")
-    marks = ((0, f"decide at the close of t"), (fill, f"fill at the close of t + {fill}"))
-    for x, _ in marks:
+        axes.text(start + 0.3, -row, text, color=INK, va="center")
+    for x in (0, fill):
         axes.axvline(x, color=INK, linewidth=0.9, ymax=0.86)
-    axes.text(-0.2, 0.62, marks[0][1], ha="right", va="bottom")
-    axes.text(fill + 0.2, 0.62, marks[1][1], ha="left", va="bottom")
+    axes.text(-0.2, 0.62, "decide at the close of t", ha="right", va="bottom")
+    axes.text(fill + 0.2, 0.62, f"fill at the close of t + {fill}", va="bottom")
     stop = max(fill + hold_days, reach)
     axes.set(
         title="One decision",

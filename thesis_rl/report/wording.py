@@ -1,6 +1,7 @@
 """The sentences and short lists that every form of the report says alike."""
 
 import math
+from collections.abc import Iterable
 
 from thesis_rl.report.columns import NOTHING, percent, ratio
 
@@ -16,6 +17,7 @@ QUALITY = {
         "Asserted claims that could not be checked / claims asserted.",
     ),
 }
+STAGES = ("sft", "rft", "exact")  # In the order of training.
 DATA = {
     "description": "What",
     "source": "Source",
@@ -68,7 +70,22 @@ def power(summary: dict) -> str:
 def quality(summary: dict) -> list[tuple[str, list[str]]]:
     """Prints validity and truth of the theses, a row a stage, columns as `QUALITY`."""
     by_stage = summary["theses"]["by_stage"]
-    return [(s, [percent(by_stage[s].get(key)) for key in QUALITY]) for s in by_stage]
+    return [
+        (stage, [percent(by_stage[stage].get(key)) for key in QUALITY])
+        for stage in in_order(by_stage)
+    ]
+
+
+def written(summary: dict) -> str:
+    """Says how many theses the run's folder holds; "" before they are written."""
+    theses = summary["theses"]
+    if "written" not in theses:
+        return ""
+    return (
+        f"Every {theses['stride_days']} unseen days, {theses['written']:,} theses "
+        f"were written out, {theses['repaired']:,} of them repaired; "
+        f"{theses['without_evidence']:,} rows had no evidence to write from."
+    )
 
 
 def data(summary: dict) -> list[tuple[str, str]]:
@@ -128,6 +145,12 @@ def provenance(summary: dict) -> list[tuple[str, str]]:
     ]
     sha = summary.get("predictions_sha256", NOTHING)
     return [("Git revision", revision + state), *timing, ("Forecasts, SHA-256", sha)]
+
+
+def in_order(stages: Iterable[str]) -> list[str]:
+    """Sorts stages in the order of training; others come last."""
+    known = {stage: place for place, stage in enumerate(STAGES)}
+    return sorted(stages, key=lambda stage: (known.get(stage, len(known)), stage))
 
 
 def words(name: str) -> str:

@@ -1,0 +1,254 @@
+"""What the method finds where the truth is known, in one table.
+
+    python experiments/gates.py                  # 16 PLANTED and 32 NULL markets
+    python experiments/gates.py --markets=2 --null_markets=2
+
+PLANTED: every learner on the same markets, through the same folds and harness, gross
+of costs and dollar-neutral. A share is a Sharpe divided by that of `oracle_signal`,
+which trades the sign of the planted signal. NULL: the same program on markets whose
+features carry nothing. Every figure is a mean over markets with its standard error.
+"""
+
+import pathlib
+import sys
+import time
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+from absl import app, flags  # noqa: E402
+from ml_collections import ConfigDict, FrozenConfigDict  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from experiments import planted  # noqa: E402
+from experiments.run import keep_compiled_programs  # noqa: E402
+from thesis_rl import (  # noqa: E402
+    experiment,
+    files,
+    regressors,
+    scoring,
+    stats,
+    walk_forward,
+)
+from thesis_rl.backtest import MAPPINGS  # noqa: E402
+from thesis_rl.experiment import Experiment  # noqa: E402
+from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
+
+_MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 1)
+_NULL_MARKETS = flags.DEFINE_integer("null_markets", 32, "NULL markets.", 2)
+_SEEDS = flags.DEFINE_integer("seeds", 2, "Networks a fold and market.", 1)
+_BOOSTING = flags.DEFINE_bool("boosting", True, "Also fit gradient boosting (slow).")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file for every market's numbers.")
+
+CELLS = (("linear", 1260), ("nonlinear", 1260), ("linear", 320), ("nonlinear", 320))
+
+
+class Score(NamedTuple):
+    """One book on one market."""
+
+    sharpe: float  # Gross headline.
+    reward: float  # Mean utility of its decisions on labelled unseen rows.
+
+
+def cell_config(kind: str, train_days: int, num_seeds: int) -> ConfigDict:
+    """Returns the PLANTED experiment at one window length, with its tuned recipe."""
+    config = planted.get_config()
+    config.num_seeds = num_seeds
+    config.exact_baseline = False
+    config.data.synthetic.kind = kind
+    config.folds.train_days = train_days
+    if train_days < 640:
+        config.sft.num_steps, config.rft.num_steps = 50, 100
+        config.sft.weight_decay = config.rft.weight_decay = 3.0
+    return config
+
+
+def supervised_config(config: ConfigDict) -> ConfigDict:
+    """Returns the same recipe with every step spent on supervision."""
+    changed = ConfigDict(config.to_dict())
+    changed.sft.num_steps += config.rft.num_steps
+    changed.rft.num_steps = 0
+    return changed
+
+
+def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
+    """Simulates one market, with oracles and regressions in place of baselines."""
+    config.data.synthetic.seed = seed
+    prepared = experiment.prepare(FrozenConfigDict(config))
+    dataset, folds = prepared.dataset, prepared.folds
+    unseen = slice(folds.test_start[0], folds.test_stop[-1])
+    true_label = np.searchsorted(
+        (0.2, 0.4, 0.6, 0.8), np.asarray(dataset.panel.score)[unseen], side="right"
+    )
+    labelled = np.asarray(dataset.panel.labelled)[unseen]
+    forecasts = {"ridge": regressors.ridge}
+    if boosting:
+        forecasts["boosting"] = regressors.boosting
+    forecasts = {
+        name: regressors.walk_forward(dataset.panel, folds, fit)
+        for name, fit in forecasts.items()
+    }
+    random = np.random.default_rng(seed)
+    positions = {
+        "oracle_signal.signs": np.sign(dataset.signal[unseen]),
+        "oracle_signal.expected": dataset.signal[unseen],
+        "oracle_labels.signs": np.take(DECISION_SIGNS, true_label) * labelled,
+        "oracle_labels.expected": np.take(DECISION_POSITIONS, true_label) * labelled,
+        "random_signs.signs": random.choice([-1.0, 1.0], labelled.shape),
+        **{f"{name}.signs": np.sign(x) for name, x in forecasts.items()},
+        **{f"{name}.expected": x for name, x in forecasts.items()},
+    }
+    neutral = {k: x - x.mean(axis=1, keepdims=True) for k, x in positions.items()}
+    return prepared._replace(
+        baselines={"equal_weight": np.ones_like(labelled, float), **neutral}
+    )
+
+
+def score_market(market: Experiment, config: FrozenConfigDict) -> dict[str, Score]:
+    """Trains on one market and scores every book, keyed `learner.mapping`."""
+    outcome = walk_forward.run(*experiment.arguments(market), config)
+    outcome = jax.tree.map(np.asarray, outcome)
+    names = list(market.baselines)
+    line = lambda ledger, i: jax.tree.map(lambda x: x[i], ledger)  # noqa: E731
+    dataset, first = market.dataset, market.folds.test_start[0]
+    benchmark = scoring.make_benchmark(
+        np.asarray(dataset.market.returns),
+        np.asarray(dataset.market.tradable),
+        first,
+        line(outcome.baselines, names.index("equal_weight")),
+    )
+    unseen = slice(first, first + len(benchmark.market))
+    labelled = np.asarray(dataset.panel.labelled)[unseen]
+    payoff = np.clip(np.asarray(dataset.panel.payoff)[unseen], -2, 2)[labelled]
+
+    def sharpe(ledger) -> float:
+        return stats.sharpe(scoring.make_book(ledger, benchmark, True).headline_gross)
+
+    def reward(positions) -> float:
+        return float(np.mean(np.clip(positions, -1, 1)[labelled] * payoff))
+
+    scores = {
+        name: Score(sharpe(line(outcome.baselines, i)), reward(market.baselines[name]))
+        for i, name in enumerate(names)
+        if name != "equal_weight"
+    }
+    for stage, ledgers in outcome.ledgers.items():
+        probabilities = outcome.forecasts[stage].decision
+        joint = probabilities.mean(axis=0)
+        for mapping in MAPPINGS:
+            single = [
+                Score(sharpe(line(ledgers[mapping], i)), reward(positions_of(p)))
+                for i, p in enumerate(probabilities)
+            ]
+            scores[f"{stage}.{mapping}"] = Score(*np.mean(single, axis=0))
+            scores[f"{stage}_ensemble.{mapping}"] = Score(
+                sharpe(line(ledgers[mapping], -1)), reward(positions_of(joint))
+            )
+    return scores
+
+
+def positions_of(probabilities: np.ndarray) -> np.ndarray:
+    """Returns the position of the likeliest decision."""
+    return np.take(DECISION_POSITIONS, probabilities.argmax(axis=-1))
+
+
+def run_cell(
+    kind: str, train_days: int, strength: float, seeds: range, boosting: bool
+) -> list[dict[str, Score]]:
+    """Scores every learner on several markets of one kind."""
+    config = cell_config(kind, train_days, _SEEDS.value)
+    config.data.synthetic.strength = strength
+    ranked, supervised = (
+        FrozenConfigDict(c) for c in (config, supervised_config(config))
+    )
+    results = []
+    for seed in seeds:
+        market = make_market(config, seed, boosting)
+        scores = score_market(market, ranked)
+        longer = score_market(market, supervised)
+        scores |= {f"sft_longer{k[3:]}": v for k, v in longer.items() if k[:3] == "sft"}
+        results.append(scores)
+    return results
+
+
+def mean_and_error(values) -> tuple[float, float]:
+    """Returns the mean over markets and its standard error."""
+    values = np.asarray(values, float)
+    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+
+
+def share_table(title: str, results: list[dict[str, Score]]) -> Table:
+    """Tabulates shares of `oracle_signal`, Sharpe ratios and rewards of one cell."""
+    table = Table("learner", title=title)
+    for column in ("share, signs", "share, expected", "Sharpe, signs", "reward"):
+        table.add_column(column, justify="right")
+    for learner in dict.fromkeys(key.split(".")[0] for key in results[0]):
+        signs, expected = f"{learner}.signs", f"{learner}.expected"
+        share = lambda key: [  # noqa: E731
+            r[key].sharpe / r["oracle_signal.signs"].sharpe for r in results
+        ]
+        cells = [share(signs), share(expected) if expected in results[0] else None]
+        cells += [
+            [r[signs].sharpe for r in results],
+            [r[signs].reward for r in results],
+        ]
+        table.add_row(learner, *("" if c is None else show(c) for c in cells))
+    return table
+
+
+def show(values) -> str:
+    """Formats a mean and its standard error."""
+    mean, error = mean_and_error(values)
+    return f"{mean:.3f} ± {error:.3f}"
+
+
+def paired_line(results: list[dict[str, Score]]) -> str:
+    """Compares RFT with equally long supervision, market by market."""
+    parts = []
+    for name in ("rft.signs", "rft.expected", "rft_ensemble.signs"):
+        other = name.replace("rft", "sft_longer")
+        mean, error = mean_and_error(
+            [r[name].sharpe - r[other].sharpe for r in results]
+        )
+        low, high = mean - 1.96 * error, mean + 1.96 * error
+        parts.append(f"{name} {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
+    return "RFT minus equally long SFT, Sharpe with 95% interval: " + ", ".join(parts)
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]!r}; --help lists them")
+    keep_compiled_programs()
+    console, started, saved = Console(log_path=False), time.perf_counter(), {}
+    for kind, train_days in CELLS:
+        seeds = range(1000, 1000 + _MARKETS.value)
+        results = run_cell(kind, train_days, 0.05, seeds, _BOOSTING.value)
+        title = f"PLANTED {kind}, {train_days} training days, {len(seeds)} markets"
+        console.print(share_table(title, results))
+        console.print(paired_line(results))
+        saved[title] = results
+    seeds = range(2000, 2000 + _NULL_MARKETS.value)
+    results = run_cell("linear", 1260, 0.0, seeds, boosting=False)
+    title = f"NULL, 1260 training days, {len(seeds)} markets: gross headline Sharpe"
+    table = Table("book", "mean", "in standard errors", title=title)
+    for key in sorted(results[0]):
+        if not key.startswith("oracle_labels"):
+            mean, error = mean_and_error([r[key].sharpe for r in results])
+            table.add_row(key, f"{mean:+.3f} ± {error:.3f}", f"{mean / error:+.1f}")
+    console.print(table)
+    console.print(f"{time.perf_counter() - started:.0f} s")
+    saved[title] = results
+    if _OUTPUT.value:
+        plain = {
+            t: [{k: s._asdict() for k, s in r.items()} for r in rs]
+            for t, rs in saved.items()
+        }
+        files.write_json(_OUTPUT.value, plain)
+
+
+if __name__ == "__main__":
+    app.run(main)

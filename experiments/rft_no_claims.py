@@ -1,0 +1,17 @@
+"""Ablation: claims earn nothing.
+
+python experiments/run.py --config=experiments/rft_no_claims.py
+python experiments/run.py --config=experiments/rft_no_claims.py:smoke
+"""
+
+from ml_collections import config_dict
+
+from experiments import rft
+
+
+def get_config(size: str = "full") -> config_dict.ConfigDict:
+    """Returns the experiment; `size` is "full" or "smoke"."""
+    config = rft.get_config(size)
+    config.title = "Ablation: claims earn nothing"
+    config.reward.weights = (0.2, 0.0, 0.5)
+    return config

@@ -1,0 +1,78 @@
+"""Figures draw the numbers they are given."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thesis_rl import stats
+from thesis_rl.report import book_plots, canvas, policy_plots
+
+
+@pytest.mark.parametrize("num_days", [1, 7, 1000, 5544])
+def test_thinned_series_keeps_its_lowest_day(num_days):
+    values = np.random.default_rng(0).normal(size=num_days)
+    thin = book_plots.thin(values)
+    assert thin.min() == values.min() and thin[0] <= values[0]
+    assert min(num_days, 500) <= len(thin) <= book_plots.MAX_POINTS
+
+
+def test_drawdown_is_as_deep_as_the_metric_says():
+    returns = np.random.default_rng(0).normal(0.0, 0.02, 300)
+    deepest = book_plots.drawdown(np.cumprod(1 + returns)).min()
+    assert deepest == pytest.approx(stats.max_drawdown(returns))
+
+
+def test_curve_is_the_mean_and_sd_over_runs():
+    runs = np.random.default_rng(0).normal(size=(2, 3, 4))
+    mean, sd = policy_plots.mean_and_sd(runs)
+    np.testing.assert_allclose(mean, runs.mean((0, 1)))
+    np.testing.assert_allclose(sd, runs.std((0, 1)))
+
+
+def test_curve_leaves_out_runs_that_diverged():
+    runs = np.ones((2, 2, 3))
+    runs[0, 0, 1], runs[1, 1, 1], runs[:, :, 2] = np.nan, np.inf, np.nan
+    mean, sd = policy_plots.mean_and_sd(runs)
+    np.testing.assert_array_equal(mean, [1.0, 1.0, np.nan])
+    np.testing.assert_array_equal(sd, [0.0, 0.0, np.nan])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0, 1) | st.just(float("nan")), max_size=6))
+def test_labels_keep_their_order_and_their_distance(heights):
+    axes = canvas.new(2, 2).subplots()
+    axes.set_ylim(0, 1)
+    ends = [(height, f"{height}", canvas.INK) for height in heights]
+    canvas.label_ends(axes, ends, gap=0.1)
+    placed = [text.get_position()[1] for text in axes.texts]
+    named = [float(text.get_text()) for text in axes.texts]
+    assert named == sorted(height for height in heights if height == height)
+    assert all(np.diff(placed) >= 0.1 - 1e-9) and max(placed, default=0) <= 1
+
+
+def test_label_stands_at_the_height_of_its_line():
+    axes = canvas.new(2, 2).subplots()
+    axes.plot([0, 1], [0, 8])
+    canvas.label_ends(axes, [(4.0, "middle", canvas.INK)], gap=0.1)
+    assert axes.texts[0].get_position()[1] == pytest.approx(0.5)
+
+
+def test_figure_of_one_day_and_of_no_quoted_row_is_drawn():
+    dates = pd.DatetimeIndex(["2020-01-02"])
+    quoted = np.zeros((1, 2), bool)
+    svg = policy_plots.decision_mix(np.zeros((1, 2), int), quoted, dates)
+    assert svg.startswith("<svg") and "strong sell" in svg
+
+
+def test_unknown_metrics_are_drawn_and_none_are_not():
+    runs = np.ones((1, 2, 3))
+    assert "kl divergence" in policy_plots.training({"x": {"kl_divergence": runs}})
+    assert policy_plots.training({"sft": {"loss": np.ones((1, 2, 0))}}) is None
+    assert policy_plots.training({}) is None
+
+
+def test_figures_are_reproducible():
+    runs = {"sft": {"loss": np.ones((1, 2, 3))}}
+    assert policy_plots.training(runs) == policy_plots.training(runs)

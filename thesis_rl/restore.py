@@ -1,0 +1,135 @@
+"""A finished run, read back and checked against what its config implies."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import FrozenConfigDict
+
+from thesis_rl import checkpoint, preprocess, walk_forward
+from thesis_rl import config as config_lib
+from thesis_rl.checkpoint import CheckpointError
+from thesis_rl.thesis.schema import SCHEMA_VERSION
+from thesis_rl.types import Fold, Panel
+
+META_KEYS = (
+    "schema_version",
+    "config",
+    "claims",
+    "feature_names",
+    "tickers",
+    "last_day",
+    "folds",
+)
+
+
+class Run(NamedTuple):
+    """A finished run, read back from its folder."""
+
+    path: Path
+    config: FrozenConfigDict
+    arrays: dict  # params by stage, [S, F + 1, ...], and scalers, [F + 1, ...].
+    meta: dict  # As `record.checkpoint_meta`.
+
+    @property
+    def final_stage(self) -> str:
+        """The stage whose ensemble is the headline: rft, or sft in a run without."""
+        return "rft" if "rft" in self.arrays["params"] else "sft"
+
+
+def load_run(path: str | Path) -> Run:
+    """Reads a run's folder and checks that this code can use what it learned.
+
+    Args:
+      path: the folder.
+
+    Returns:
+      The run.
+
+    Raises:
+      FileNotFoundError: it is not a run's folder, or the run did not finish.
+      CheckpointError: the checkpoint is damaged, or made for other code; says what
+        differs.
+    """
+    path = Path(path)
+    if not (path / "config.json").is_file():
+        raise FileNotFoundError(f"{path} is no run's folder: it holds no config.json")
+    file = path / "checkpoint.npz"
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{path} holds no checkpoint.npz; the run was cut short"
+        )
+    _, meta = checkpoint.load(file)
+    if missing := [key for key in META_KEYS if key not in meta]:
+        raise CheckpointError(f"{file}: its meta has no {', '.join(missing)}")
+    try:
+        config = rebuild_config(meta["config"])
+        config_lib.check(config)
+        like = implied_arrays(config, len(meta["folds"]))
+    except (AttributeError, KeyError) as error:
+        raise CheckpointError(
+            f"{file} was written by another version of the code: {error}"
+        ) from error
+    implied = {
+        "schema_version": SCHEMA_VERSION,
+        "claims": list(config.claims),
+        "feature_names": list(config.features),
+    }
+    for name, wanted in implied.items():
+        if meta[name] != wanted:
+            raise CheckpointError(f"{file}: {name}: have {meta[name]}, want {wanted}")
+    arrays, _ = checkpoint.load(file, like)
+    return Run(path, config, arrays, meta)
+
+
+def rebuild_config(values: Mapping[str, Any]) -> FrozenConfigDict:
+    """Returns the config that JSON made of; its lists were tuples."""
+    return FrozenConfigDict(_with_tuples(values))
+
+
+def _with_tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _with_tuples(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_with_tuples(inner) for inner in value)
+    return value
+
+
+def implied_arrays(config: FrozenConfigDict, num_folds: int) -> dict:
+    """Traces what the program would save, without training anything.
+
+    Args:
+      config: the experiment's.
+      num_folds: F + 1.
+
+    Returns:
+      Nested dict of `jax.ShapeDtypeStruct`, as `record.write_checkpoint` nests it.
+    """
+    struct = jax.ShapeDtypeStruct
+    rows, num_claims = (1, 1), len(config.claims)
+    panel = Panel(
+        features=struct((*rows, len(config.features)), jnp.float32),
+        available=struct((*rows, len(config.features)), jnp.bool_),
+        truth=struct((*rows, num_claims), jnp.bool_),
+        known=struct((*rows, num_claims), jnp.bool_),
+        score=struct(rows, jnp.float32),
+        payoff=struct(rows, jnp.float32),
+        labelled=struct(rows, jnp.bool_),
+    )
+
+    def train(key, panel, fold):
+        scaler = preprocess.fit(panel, fold, config.labels)
+        params, _ = walk_forward.train_fold(key, panel, scaler, fold, config)
+        return params, scaler
+
+    fold = Fold(*[struct((), jnp.int32)] * len(Fold._fields))
+    params, scaler = jax.eval_shape(train, jax.random.key(0), panel, fold)
+    stacked = lambda x, *axes: struct((*axes, *x.shape), x.dtype)  # noqa: E731
+    return {
+        "params": jax.tree.map(
+            lambda x: stacked(x, config.num_seeds, num_folds), params
+        ),
+        "scalers": {k: stacked(x, num_folds) for k, x in scaler._asdict().items()},
+    }
