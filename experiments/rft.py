@@ -56,7 +56,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     config.title = "Pairwise ranking reinforcement on 20 US stocks"
     config.seed = 0
     config.num_seeds = 2 if smoke else 6
-    config.group_size = 8  # Runs trained side by side; more fall out of cache.
+    config.group_size = 4  # Runs trained side by side; more fall out of cache.
     config.exact_baseline = True  # Also train on the exact gradient, to compare.
 
     config.data = config_dict.create(

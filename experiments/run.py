@@ -15,7 +15,7 @@ from collections.abc import Callable
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
 
-from absl import app, flags  # noqa: E402
+from absl import app, flags, logging  # noqa: E402
 from ml_collections import FrozenConfigDict, config_flags  # noqa: E402
 from rich.console import Console  # noqa: E402
 
@@ -84,6 +84,7 @@ def main(argv: list[str]) -> None:
         raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
     if _CONFIG.value is None:
         raise ValueError("which experiment? Give --config=experiments/rft.py")
+    logging.set_verbosity(logging.WARNING)
     console = Console(log_path=False)
     workdir = _WORKDIR.value or default_workdir(datetime.datetime.now(datetime.UTC))
     keep_compiled_programs()

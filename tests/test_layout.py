@@ -17,7 +17,7 @@ CORE = [
     ("preprocess",),
     ("descent",),
     ("sft",),
-    ("rft", "backtest", "stats"),
+    ("rft", "backtest", "stats", "folds"),
     ("walk_forward",),
 ]
 LEVEL = {name: level for level, names in enumerate(CORE) for name in names}

@@ -116,7 +116,9 @@ def test_lengths_out_of_range_are_refused(changes, message):
 @pytest.mark.parametrize("num_folds", [1, None])
 def test_final_fold_ends_at_the_last_labelled_day(expanding, num_folds):
     folds = make_folds(expanding=expanding, num_folds=num_folds)
-    final = walk_forward.with_final_fold(folds, T, REACH)
+    final = walk_forward.with_final_fold(
+        folds, T, label_horizon=REACH, expanding=expanding
+    )
     kept = jax.tree.map(lambda x: x[:-1], final)
     chex.assert_trees_all_equal(kept, folds)
     last_labelled = T - 1 - REACH
@@ -145,7 +147,7 @@ def market():
 
 @pytest.fixture(scope="module")
 def folds():
-    return walk_forward.with_final_fold(make_folds(), T, REACH)
+    return walk_forward.with_final_fold(make_folds(), T, label_horizon=REACH)
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +278,9 @@ def test_a_fold_alone_is_the_fold_in_the_program(panel, folds, outcome):
 
 
 def test_neither_other_folds_nor_padded_groups_matter(panel, outcome):
-    folds = walk_forward.with_final_fold(make_folds(num_folds=2), T, REACH)
+    folds = walk_forward.with_final_fold(
+        make_folds(num_folds=2), T, label_horizon=REACH
+    )
     train = jax.jit(walk_forward.train_and_predict, static_argnames="config")
     # Two seeds of three folds in groups of four: two runs only fill the last group.
     scalers, params, metrics, _ = train(KEY(), panel, folds, config=WITHOUT_EXACT)

@@ -55,7 +55,7 @@ def positions(probabilities: jax.Array, mapping: str) -> jax.Array:
     if mapping == "signs":
         return jnp.array(DECISION_SIGNS)[jnp.argmax(probabilities, axis=-1)]
     if mapping == "expected":
-        return probabilities @ jnp.array(DECISION_POSITIONS)
+        return jnp.sum(probabilities * jnp.array(DECISION_POSITIONS), axis=-1)
     raise ValueError(f"mapping {mapping!r} must be one of {MAPPINGS}")
 
 
@@ -131,7 +131,7 @@ def simulate(target_weights: jax.Array, market: Market, costs: Costs) -> Ledger:
         target, fillable, returns = at
         weights = jnp.where(fillable, target, drifted)
         turnover = jnp.abs(weights - drifted).sum()
-        gross = weights @ returns
+        gross = jnp.sum(weights * returns)  # A matrix product may round to bfloat16.
         charged = turnover * (1 + gross) * 1e-4
         line = Ledger(
             gross=gross,

@@ -52,7 +52,7 @@ def check_rules(rules: Mapping[str, Mapping], feature_names: Sequence[str]) -> N
 
 
 def _check_condition(condition, feature_names, where) -> None:
-    if len(condition) != 3:
+    if not isinstance(condition, tuple | list) or len(condition) != 3:
         raise ValueError(
             f"{where}: {condition!r} must be (feature, operator, threshold)"
         )

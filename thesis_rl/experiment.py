@@ -31,6 +31,16 @@ class Experiment(NamedTuple):
     folds: Fold  # [F]; the final model's window is not among them.
     baselines: dict[str, np.ndarray]  # positions [T', N].
 
+    @property
+    def all_folds(self) -> Fold:
+        """The folds, and last the final model's window, [F + 1]."""
+        return walk_forward.with_final_fold(
+            self.folds,
+            len(self.dataset.dates),
+            label_horizon=self.dataset.label_reach,
+            expanding=self.config.folds.expanding,
+        )
+
 
 class Result(NamedTuple):
     """What a run found, in memory; `record.py` puts it on disk."""
@@ -90,15 +100,12 @@ def _check_training_rows(dataset: Dataset, folds: Fold) -> None:
 
 def arguments(experiment: Experiment) -> tuple:
     """Returns what `walk_forward.run` takes, but for the config."""
-    config, dataset, folds, others = experiment
-    all_folds = walk_forward.with_final_fold(
-        folds, len(dataset.dates), dataset.label_reach
-    )
+    config, dataset, _, others = experiment
     return (
         jax.random.key(config.seed),
         dataset.panel,
         dataset.market,
-        jax.tree.map(jnp.asarray, all_folds),
+        jax.tree.map(jnp.asarray, experiment.all_folds),
         jnp.stack([jnp.asarray(x, jnp.float32) for x in others.values()]),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from thesis_rl import checkpoint, files, walk_forward
+from thesis_rl import checkpoint, files
 from thesis_rl.data.panel import Dataset
 from thesis_rl.experiment import Experiment, Result
 from thesis_rl.thesis import Row, ThesisError, generate_thesis, to_markdown
@@ -85,9 +85,6 @@ def write_checkpoint(result: Result, path: Path) -> None:
 def checkpoint_meta(experiment: Experiment) -> dict:
     """Says what the arrays of a checkpoint mean: config, names and dates."""
     dataset, dates = experiment.dataset, experiment.dataset.dates
-    folds = walk_forward.with_final_fold(
-        experiment.folds, len(dates), dataset.label_reach
-    )
     day = lambda i: str(dates[i].date())  # noqa: E731
     return {
         "schema_version": SCHEMA_VERSION,
@@ -102,7 +99,7 @@ def checkpoint_meta(experiment: Experiment) -> dict:
                 "test": [day(fold[2]), day(fold[3] - 1)],
                 "final": i == len(experiment.folds.test_start),
             }
-            for i, fold in enumerate(zip(*folds, strict=True))
+            for i, fold in enumerate(zip(*experiment.all_folds, strict=True))
         ],
     }
 
