@@ -15,7 +15,7 @@ from thesis_rl.walk_forward import Forecasts, Outcome
 T, N, C, A = 140, 3, 3, len(DECISION_LABELS)
 REACH = 3
 FOLDS = {"train_days": 40, "test_days": 20, "embargo_days": 2}
-REWARDS = ("reward", "claims_reward", "anchor")
+REWARDS = ("reward", "claims_reward", "decision_loss")
 
 
 def dataset(rng, ticker, synthetic):

@@ -125,8 +125,18 @@ def test_anchor_alone_teaches_the_labels(start, panel):
         "reward.weights": (0.0, 0.0, 0.0),
     }
     _, metrics, _, _ = fit(start, panel, changes)
-    assert metrics["anchor"][-5:].mean() < 0.6 * metrics["anchor"][:5].mean()
+    assert metrics["decision_loss"][-5:].mean() < 0.6 * metrics["decision_loss"][:5].mean()
     np.testing.assert_array_equal(metrics["reward"], 0.0)
+
+
+def test_claims_anchor_alone_teaches_the_claims(start, panel):
+    changes = {
+        "rft.estimator": "exact",
+        "rft.claims_anchor_coef": 1.0,
+        "reward.weights": (0.0, 0.0, 0.0),
+    }
+    _, metrics, _, _ = fit(start, panel, changes)
+    assert metrics["claims_loss"][-5:].mean() < 0.6 * metrics["claims_loss"][:5].mean()
 
 
 def test_curriculum_decides_what_is_learnt_when(start, panel):
@@ -135,6 +145,7 @@ def test_curriculum_decides_what_is_learnt_when(start, panel):
         "rft.estimator": "exact",
         "rft.entropy_coef": 0.0,
         "rft.anchor_coef": 0.0,
+        "rft.claims_anchor_coef": 0.0,
         "reward.curriculum": ((0.0, (1.0, 0.0, 0.0)), (1.0, (1.0, 0.0, 0.0))),
     }
     params, metrics, _, _ = fit(start, panel, changes)

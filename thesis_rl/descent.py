@@ -23,7 +23,18 @@ def make_optimizer(config: FrozenConfigDict) -> optax.GradientTransformation:
     schedule = optax.cosine_decay_schedule(config.peak_lr, max(config.num_steps, 1))
     return optax.chain(
         optax.clip_by_global_norm(config.max_grad_norm),
-        optax.adamw(schedule, weight_decay=config.weight_decay),
+        optax.adamw(schedule, weight_decay=config.weight_decay, mask=decays),
+    )
+
+
+def decays(params: Params) -> Params:
+    """Marks what weight decay shrinks: all but the heads of sections and claims.
+
+    Which claims hold is a fact and cannot be overfit; what a decision will earn can.
+    """
+    exempt = ("sections", "claims")
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: not any(getattr(k, "key", None) in exempt for k in path), params
     )
 
 

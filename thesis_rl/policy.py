@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from thesis_rl.types import Logits, Thesis
+from thesis_rl.types import Logits, Params, Thesis
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 NUM_HEADS = 3  # Sections, claims, decision: the order of every [3] below.
@@ -35,6 +35,14 @@ class Policy(nn.Module):
             claims=nn.Dense(self.num_claims, name="claims")(evidence),
             decision=nn.Dense(len(DECISION_LABELS), name="decision")(h),
         )
+
+
+def freeze_trunk(params: Params) -> Params:
+    """Stops the gradient of every parameter but those of the three heads."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, x: x if path[1].key in Logits._fields else jax.lax.stop_gradient(x),
+        params,
+    )
 
 
 def log_prob(logits: Logits, thesis: Thesis) -> jax.Array:

@@ -74,7 +74,11 @@ def row_loss(
     model: policy.Policy,
     config: FrozenConfigDict,
 ) -> tuple[jax.Array, Metrics]:
-    """Computes the loss of one row: policy gradient, entropy bonus and anchor.
+    """Computes the loss of one row: policy gradient, entropy bonus and anchors.
+
+    The anchors are the imitation losses of the decision and of the claims. Claims
+    share an advantage that the noise of the decision's payoff dominates, and forget
+    what imitation taught them; their anchor leaves the trunk to the rewards.
 
     Args:
       params: the policy's.
@@ -85,7 +89,7 @@ def row_loss(
       config: the experiment's.
 
     Returns:
-      A scalar, and the row's rewards, entropy and anchor.
+      A scalar, and the row's rewards, entropy and imitation losses.
     """
     logits = model.apply(params, row.inputs)
     if config.rft.estimator == "exact":
@@ -94,12 +98,18 @@ def row_loss(
         gradient, earned = sampled_loss(logits, uniforms, row, weights, config)
     entropy = policy.entropy(logits).sum()
     anchor = losses.decision_loss(logits, row.label)
+    frozen = model.apply(policy.freeze_trunk(params), row.inputs)
+    claims_anchor = losses.claims_loss(frozen, row.truth, row.known)
     loss = (
-        gradient - config.rft.entropy_coef * entropy + config.rft.anchor_coef * anchor
+        gradient
+        - config.rft.entropy_coef * entropy
+        + config.rft.anchor_coef * anchor
+        + config.rft.claims_anchor_coef * claims_anchor
     )
     names = ("structure_reward", "claims_reward", "decision_reward")
     metrics = dict(zip(names, earned, strict=True))
-    metrics |= {"reward": weights @ earned, "entropy": entropy, "anchor": anchor}
+    metrics |= {"reward": weights @ earned, "entropy": entropy}
+    metrics |= {"decision_loss": anchor, "claims_loss": claims_anchor}
     return loss, metrics
 
 

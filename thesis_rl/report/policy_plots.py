@@ -25,7 +25,6 @@ CURVES = (  # Rows of four; what a run does not measure is left out.
     "decision_reward",
     "reward",
     "entropy",
-    "anchor",
     "grad_norm",
 )
 NUM_COLUMNS = 4
