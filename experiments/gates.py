@@ -63,7 +63,7 @@ def cell_config(kind: str, train_days: int, num_seeds: int) -> ConfigDict:
     config.folds.train_days = train_days
     if train_days < 640:
         config.sft.num_steps, config.rft.num_steps = 50, 100
-        config.sft.weight_decay = config.rft.weight_decay = 3.0
+        config.sft.weight_decay, config.rft.weight_decay = 3.0, 1.0
     return config
 
 

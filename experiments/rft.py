@@ -122,13 +122,13 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         num_steps=10 if smoke else 200,
         batch_days=26,  # All names of so many days make a minibatch.
         peak_lr=2e-2,
-        weight_decay=1.0,
+        weight_decay=0.3,
         max_grad_norm=10.0,
         estimator="pairwise",  # pairwise, rloo, headwise_rloo, dr_grpo, grpo, exact
         num_samples=2,  # K theses a row; a comparison needs at least 2.
         entropy_coef=0.01,
         anchor_coef=0.05,
-        claims_anchor_coef=1.0,
+        claims_anchor_coef=0.3,
     )
     config.reward = config_dict.create(
         weights=(0.2, 0.3, 0.5),  # Structure, claims, decision.

@@ -125,7 +125,8 @@ def test_anchor_alone_teaches_the_labels(start, panel):
         "reward.weights": (0.0, 0.0, 0.0),
     }
     _, metrics, _, _ = fit(start, panel, changes)
-    assert metrics["decision_loss"][-5:].mean() < 0.6 * metrics["decision_loss"][:5].mean()
+    loss = metrics["decision_loss"]
+    assert loss[-5:].mean() < 0.6 * loss[:5].mean()
     np.testing.assert_array_equal(metrics["reward"], 0.0)
 
 

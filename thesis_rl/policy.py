@@ -39,9 +39,9 @@ class Policy(nn.Module):
 
 def freeze_trunk(params: Params) -> Params:
     """Stops the gradient of every parameter but those of the three heads."""
+    freeze = jax.lax.stop_gradient
     return jax.tree_util.tree_map_with_path(
-        lambda path, x: x if path[1].key in Logits._fields else jax.lax.stop_gradient(x),
-        params,
+        lambda path, x: x if path[1].key in Logits._fields else freeze(x), params
     )
 
 
