@@ -55,7 +55,8 @@ def positions(probabilities: jax.Array, mapping: str) -> jax.Array:
     if mapping == "signs":
         return jnp.array(DECISION_SIGNS)[jnp.argmax(probabilities, axis=-1)]
     if mapping == "expected":
-        return jnp.sum(probabilities * jnp.array(DECISION_POSITIONS), axis=-1)
+        held = jnp.array(DECISION_POSITIONS)
+        return jnp.matmul(probabilities, held, precision="highest")
     raise ValueError(f"mapping {mapping!r} must be one of {MAPPINGS}")
 
 

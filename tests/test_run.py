@@ -1,0 +1,163 @@
+"""The command itself: what it writes, and how it answers a mistake."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_run
+from ml_collections import ConfigDict, FrozenConfigDict
+
+from experiments import run as command
+from thesis_rl import checkpoint, experiment, thesis
+
+ROOT = pathlib.Path(__file__).parents[1]
+METRICS = {
+    "sharpe",
+    "headline_sharpe",
+    "annual_return",
+    "volatility",
+    "max_drawdown",
+    "turnover",
+}
+STRATEGIES = {
+    "rft",
+    "sft",
+    "ensemble",
+    "sft_ensemble",
+    "equal_weight",
+    "momentum",
+    "hold",
+    "best_constant",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "new" / "run"
+    command.run(small_run.config(), str(folder), lambda text: None)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return json.loads((folder / "results.json").read_text())
+
+
+def changed(changes):
+    config = ConfigDict(small_run.config().to_dict())
+    config.update_from_flattened_dict(changes)
+    return FrozenConfigDict(config)
+
+
+def test_folder_holds_everything_promised(folder):
+    assert {path.name for path in folder.iterdir()} == {
+        "results.json",
+        "report.html",
+        "report.md",
+        "config.json",
+        "metrics.jsonl",
+        "theses.jsonl",
+        "theses",
+        "daily_returns.csv",
+        "weights.csv",
+        "decisions.csv",
+        "checkpoint.npz",
+    }
+
+
+def test_results_hold_every_number_promised(results):
+    assert set(results["strategies"]) == STRATEGIES
+    for strategy in results["strategies"].values():
+        assert set(strategy["gross"]) == set(strategy["net"]) == METRICS
+    for key in ("schema_validity", "claim_precision", "claim_recall"):
+        assert 0 <= results["theses"][key] <= 1
+    assert {"timing", "data", "git", "config", "headline", "folds"} <= set(results)
+    assert results["synthetic"] and "SYNTHETIC" in results["data"]["description"]
+
+
+def test_tables_agree_with_the_results(folder, results):
+    daily = pd.read_csv(folder / "daily_returns.csv", index_col="date")
+    net = daily["ensemble.headline_net"]
+    sharpe = net.mean() / net.std(ddof=1) * np.sqrt(252)
+    assert sharpe == pytest.approx(results["headline"]["sharpe"], rel=1e-4)
+    assert daily.index.is_unique and len(daily) == 2 * 20
+    decisions = pd.read_csv(folder / "decisions.csv")
+    assert len(decisions) == 2 * 20 * 5
+    held = pd.read_csv(folder / "weights.csv", index_col="date")
+    np.testing.assert_array_equal(held.index, daily.index)
+    np.testing.assert_allclose(held.sum(axis=1), 0.0, atol=1e-6)  # Dollar-neutral.
+
+
+def test_every_thesis_written_is_valid(folder, results):
+    lines = (folder / "theses.jsonl").read_text().splitlines()
+    assert len(lines) == results["theses"]["written"] > 0
+    for line in lines:
+        thesis.validate(json.loads(line))
+
+
+def test_parameters_after_imitation_are_kept(folder):
+    arrays, meta = checkpoint.load(folder / "checkpoint.npz")
+    assert set(arrays["params"]) == {"sft", "rft"}
+    assert meta["folds"][-1]["final"] and len(meta["folds"]) == 3
+
+
+def test_a_folder_that_holds_a_run_is_refused(folder):
+    with pytest.raises(FileExistsError, match="already holds a run .* name another"):
+        command.run(small_run.config(), str(folder), lambda text: None)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            {"data.synthetic.num_days": 90},
+            "90 days are too few for one fold: .* needed",
+        ),
+        ({"data.synthetic.num_names": 1}, "absolute"),
+        ({"data.synthetic.num_names": 0}, "num_names >= 1"),
+        ({"data.source": "us21"}, "config.data.source must be one of us20, us6"),
+        ({"data.source": "files", "data.path": "/nowhere"}, "/nowhere"),
+        ({"data.source": "us20", "data.start": "2020-13-01"}, "config.data.start"),
+    ],
+)
+def test_data_that_cannot_run_is_explained(changes, message):
+    with pytest.raises(ValueError, match=message):
+        experiment.prepare(changed(changes))
+
+
+def test_one_ticker_runs_on_absolute_labels():
+    prepared = experiment.prepare(
+        changed({"data.synthetic.num_names": 1, "labels.recipe": "absolute"})
+    )
+    assert prepared.dataset.tickers == ("SYN0",)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ([], "Give --config="),
+        (["--config=experiments/none.py"], "experiments/none.py"),
+        (["--config=experiments/rft.py:tiny"], "size must be .* got 'tiny'"),
+        (["--config=experiments/rft.py", "--config.sft.nope=1"], "no such key.*nope"),
+        (["--config=experiments/rft.py", "--config.num_seeds=x"], "config.num_seeds=x"),
+        (["--config=experiments/rft.py", "--bogus=1"], "Unknown .* 'bogus'"),
+        (["--config=experiments/rft.py", "extra"], "unknown argument 'extra'"),
+    ],
+)
+def test_a_wrong_argument_ends_in_one_line(arguments, message):
+    done = subprocess.run(
+        [sys.executable, "experiments/run.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()
+    assert len(last) == 1, done.stderr
+    assert re.search(message, last[0]), last[0]
