@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.â€
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
-from absl import app, flags  # noqa: E402
+from absl import app, flags, logging  # noqa: E402
 from ml_collections import ConfigDict, FrozenConfigDict  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
@@ -40,7 +40,7 @@ from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E40
 
 _MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 1)
 _NULL_MARKETS = flags.DEFINE_integer("null_markets", 32, "NULL markets.", 2)
-_SEEDS = flags.DEFINE_integer("seeds", 2, "Networks a fold and market.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 1, "Networks a fold and market.", 1)
 _BOOSTING = flags.DEFINE_bool("boosting", True, "Also fit gradient boosting (slow).")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for every market's numbers.")
 
@@ -60,8 +60,9 @@ def cell_config(kind: str, train_days: int, num_seeds: int) -> ConfigDict:
     config.num_seeds = num_seeds
     config.exact_baseline = False
     config.data.synthetic.kind = kind
-    config.folds.train_days = train_days
+    config.folds.update(train_days=train_days, test_days=504)
     if train_days < 640:
+        config.folds.test_days = 252
         config.sft.num_steps, config.rft.num_steps = 50, 100
         config.sft.weight_decay, config.rft.weight_decay = 3.0, 1.0
     return config
@@ -162,15 +163,15 @@ def run_cell(
     """Scores every learner on several markets of one kind."""
     config = cell_config(kind, train_days, _SEEDS.value)
     config.data.synthetic.strength = strength
-    ranked, supervised = (
-        FrozenConfigDict(c) for c in (config, supervised_config(config))
-    )
+    ranked = FrozenConfigDict(config)
+    supervised = FrozenConfigDict(supervised_config(config))
     results = []
     for seed in seeds:
         market = make_market(config, seed, boosting)
         scores = score_market(market, ranked)
-        longer = score_market(market, supervised)
-        scores |= {f"sft_longer{k[3:]}": v for k, v in longer.items() if k[:3] == "sft"}
+        if strength > 0:
+            longer = score_market(market, supervised).items()
+            scores |= {f"sft_longer{k[3:]}": v for k, v in longer if k[:3] == "sft"}
         results.append(scores)
     return results
 
@@ -223,6 +224,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"unknown argument {argv[1]!r}; --help lists them")
     keep_compiled_programs()
+    logging.set_verbosity(logging.WARNING)
     console, started, saved = Console(log_path=False), time.perf_counter(), {}
     for kind, train_days in CELLS:
         seeds = range(1000, 1000 + _MARKETS.value)
