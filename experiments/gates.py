@@ -19,13 +19,14 @@ sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.â€
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
-from absl import app, flags, logging  # noqa: E402
+from absl import flags, logging  # noqa: E402
 from ml_collections import ConfigDict, FrozenConfigDict  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
+from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import planted  # noqa: E402
-from experiments.run import keep_compiled_programs  # noqa: E402
+from experiments.run import keep_compiled_programs, run_from_shell  # noqa: E402
 from thesis_rl import (  # noqa: E402
     experiment,
     files,
@@ -38,7 +39,7 @@ from thesis_rl.backtest import MAPPINGS  # noqa: E402
 from thesis_rl.experiment import Experiment  # noqa: E402
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 
-_MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 1)
+_MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 2)
 _NULL_MARKETS = flags.DEFINE_integer("null_markets", 32, "NULL markets.", 2)
 _SEEDS = flags.DEFINE_integer("seeds", 1, "Networks a fold and market.", 1)
 _BOOSTING = flags.DEFINE_bool("boosting", True, "Also fit gradient boosting (slow).")
@@ -146,9 +147,10 @@ def score_market(market: Experiment, config: FrozenConfigDict) -> dict[str, Scor
                 for i, p in enumerate(probabilities)
             ]
             scores[f"{stage}.{mapping}"] = Score(*np.mean(single, axis=0))
-            scores[f"{stage}_ensemble.{mapping}"] = Score(
-                sharpe(line(ledgers[mapping], -1)), reward(positions_of(joint))
-            )
+            if len(single) > 1:
+                scores[f"{stage}_ensemble.{mapping}"] = Score(
+                    sharpe(line(ledgers[mapping], -1)), reward(positions_of(joint))
+                )
     return scores
 
 
@@ -210,22 +212,24 @@ def show(values) -> str:
 def paired_line(results: list[dict[str, Score]]) -> str:
     """Compares RFT with equally long supervision, market by market."""
     parts = []
-    for name in ("rft.signs", "rft.expected", "rft_ensemble.signs"):
+    names = ("rft.signs", "rft.expected", "rft_ensemble.signs", "rft_ensemble.expected")
+    for name in (name for name in names if name in results[0]):
         other = name.replace("rft", "sft_longer")
         mean, error = mean_and_error(
             [r[name].sharpe - r[other].sharpe for r in results]
         )
-        low, high = mean - 1.96 * error, mean + 1.96 * error
+        reach = student_t.ppf(0.975, len(results) - 1) * error
+        low, high = mean - reach, mean + reach
         parts.append(f"{name} {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
     return "RFT minus equally long SFT, Sharpe with 95% interval: " + ", ".join(parts)
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]!r}; --help lists them")
+        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
     keep_compiled_programs()
     logging.set_verbosity(logging.WARNING)
-    console, started, saved = Console(log_path=False), time.perf_counter(), {}
+    console, started, saved = Console(width=100), time.perf_counter(), {}
     for kind, train_days in CELLS:
         seeds = range(1000, 1000 + _MARKETS.value)
         results = run_cell(kind, train_days, 0.05, seeds, _BOOSTING.value)
@@ -253,4 +257,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    run_from_shell(main)

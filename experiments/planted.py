@@ -8,7 +8,7 @@ from experiments import rft
 def get_config(size: str = "full") -> config_dict.ConfigDict:
     """Returns the experiment; `size` is "full" or "smoke"."""
     config = rft.get_config(size)
-    config.title = "SYNTHETIC: a planted signal, found or not"
+    config.title = "A planted signal, found or not"
     config.data.source = "synthetic"
     config.data.start = ""
     config.data.synthetic.num_days = 600 if size == "smoke" else 6000

@@ -108,7 +108,7 @@ def run_from_shell() -> None:
         main(sys.argv[1:])
     except KeyboardInterrupt:
         sys.exit("Stopped by Ctrl-C.")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"Error: {' '.join(str(error).split())}")
 
 

@@ -53,7 +53,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     smoke = size == "smoke"
 
     config = config_dict.ConfigDict()
-    config.title = "Pairwise ranking reinforcement on 20 US stocks"
+    config.title = "Pairwise ranking reinforcement"
     config.seed = 0
     config.num_seeds = 2 if smoke else 6
     config.group_size = 4  # Runs trained side by side; more fall out of cache.

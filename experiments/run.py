@@ -5,10 +5,12 @@ python experiments/run.py --config=experiments/rft.py:smoke --workdir=DIR
 python experiments/run.py --config=experiments/rft.py --config.rft.num_steps=400
 """
 
+import concurrent.futures
 import datetime
 import os
 import pathlib
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -40,9 +42,11 @@ def run(config: FrozenConfigDict, workdir: str, say: Callable[[str], None]) -> d
       ValueError: the config or the data is wrong.
       OSError: the folder holds another run, or cannot be written.
     """
+    from thesis_rl import config as config_lib
     from thesis_rl import experiment, files, record, report
 
     started = time.perf_counter()
+    config_lib.check(config)
     folder = record.claim_folder(workdir)
     say("Loading prices; making features, claims and labels")
     prepared = experiment.prepare(config)
@@ -113,15 +117,34 @@ def parse(argv: list[str]) -> list[str]:
         sys.exit(f"Error: {str(error).strip().splitlines()[-1]}")
 
 
-def run_from_shell() -> None:
-    """Runs `main`; whatever a user can get wrong ends in one clear line."""
+def run_from_shell(main: Callable[[list[str]], None]) -> None:
+    """Runs a command; whatever a user can get wrong ends in one clear line.
+
+    The work is done in a thread that nobody waits for: while XLA compiles it answers
+    no signal, and Ctrl-C must not wait for it.
+    """
+    done = concurrent.futures.Future()
+
+    def work(argv: list[str]) -> None:
+        try:
+            done.set_result(main(argv))
+        except BaseException as error:
+            done.set_exception(error)
+
+    def start(argv: list[str]) -> None:
+        threading.Thread(target=work, args=(argv,), daemon=True).start()
+        done.result()
+
     try:
-        app.run(main, flags_parser=parse)
+        app.run(start, flags_parser=parse)
     except KeyboardInterrupt:
-        sys.exit("Stopped by Ctrl-C; every file in the run's folder is whole.")
-    except (ValueError, OSError) as error:
+        print("Stopped by Ctrl-C; every file written is whole.", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"Error: {' '.join(str(error).split())}")
 
 
 if __name__ == "__main__":
-    run_from_shell()
+    run_from_shell(main)

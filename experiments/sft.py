@@ -12,7 +12,7 @@ from experiments import rft
 def get_config(size: str = "full") -> config_dict.ConfigDict:
     """Returns the experiment; `size` is "full" or "smoke"."""
     config = rft.get_config(size)
-    config.title = "Supervised baseline on 20 US stocks"
+    config.title = "Supervised baseline"
     config.sft.num_steps += config.rft.num_steps
     config.rft.num_steps = 0
     return config

@@ -49,6 +49,12 @@ def test_every_lab_book_can_run(book, size):
             "growing fractions",
         ),
         ({"model.hidden": ()}, "config.model.hidden"),
+        ({"model.hidden": ("a",)}, "config.model.hidden"),
+        ({"reward.weights": ("a", "b", "c")}, "config.reward.weights"),
+        ({"reward.curriculum": (1, 2)}, "config.reward.curriculum has 1; give pairs"),
+        ({"rft.peak_lr": -1.0}, "config.rft.peak_lr is -1.0; it must be at least 0"),
+        ({"rft.entropy_coef": float("nan")}, "config.rft.entropy_coef is nan"),
+        ({"sft.num_steps": 0, "rft.num_steps": 0}, "nothing would be trained"),
         ({"features": ("mom10", "alpha")}, "config.features names 'alpha'"),
         (
             {"features": ("mom10", "mom30", "vol")},

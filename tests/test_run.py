@@ -1,8 +1,11 @@
 """The command itself: what it writes, and how it answers a mistake."""
 
+import errno
 import json
+import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -120,6 +123,11 @@ def test_a_folder_that_holds_a_run_is_refused(folder):
         ),
         ({"data.synthetic.num_names": 1}, "absolute"),
         ({"data.synthetic.num_names": 0}, "num_names >= 1"),
+        (
+            {"data.synthetic.num_names": 1, "labels.recipe": "absolute"},
+            "SYN0 alone, .* config.backtest.dollar_neutral=False",
+        ),
+        ({"data.start": "2020-01-01"}, "leave them '' for a synthetic market"),
         ({"data.source": "us21"}, "config.data.source must be one of us20, us6"),
         ({"data.source": "files", "data.path": "/nowhere"}, "/nowhere"),
         ({"data.source": "us20", "data.start": "2020-13-01"}, "config.data.start"),
@@ -130,9 +138,60 @@ def test_data_that_cannot_run_is_explained(changes, message):
         experiment.prepare(changed(changes))
 
 
+def test_a_fold_without_a_single_label_is_named():
+    prepared = experiment.prepare(small_run.config())
+    panel = prepared.dataset.panel
+    labelled = np.array(panel.labelled)
+    start, stop = prepared.folds.train_start[1], prepared.folds.train_stop[1]
+    labelled[start:stop] = False
+    dataset = prepared.dataset._replace(panel=panel._replace(labelled=labelled))
+    first = prepared.dataset.dates[start].date()
+    with pytest.raises(ValueError, match=f"trains from {first} to .* has no row"):
+        experiment.check_training_rows(dataset, prepared.folds)
+
+
+def test_training_that_diverges_is_not_reported():
+    diverging = changed({"sft.peak_lr": 1e30})
+    with pytest.raises(ValueError, match="training diverged: .* lower config.sft.peak"):
+        experiment.execute(experiment.prepare(diverging))
+
+
+def test_a_full_disk_leaves_whole_files_only(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left on device.*config.json"):
+        command.run(small_run.config(), str(tmp_path / "run"), lambda text: None)
+    assert not any(path.is_file() for path in (tmp_path / "run").iterdir())
+
+
+def test_ctrl_c_ends_in_one_line(tmp_path):
+    book = ["--config=experiments/rft.py:smoke", f"--workdir={tmp_path / 'run'}"]
+    process = subprocess.Popen(
+        [sys.executable, "-u", "experiments/run.py", *book],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while "Compiling" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert errors.strip() == "Stopped by Ctrl-C; every file written is whole."
+    assert process.returncode == 130
+
+
 def test_one_ticker_runs_on_absolute_labels():
     prepared = experiment.prepare(
-        changed({"data.synthetic.num_names": 1, "labels.recipe": "absolute"})
+        changed(
+            {
+                "data.synthetic.num_names": 1,
+                "labels.recipe": "absolute",
+                "backtest.dollar_neutral": False,
+            }
+        )
     )
     assert prepared.dataset.tickers == ("SYN0",)
 

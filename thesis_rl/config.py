@@ -19,6 +19,17 @@ LOWER_BOUNDS = {
     "sft.batch_days": 1,
     "rft.batch_days": 1,
     "rft.num_samples": 2,
+    "sft.peak_lr": 0,
+    "rft.peak_lr": 0,
+    "sft.weight_decay": 0,
+    "rft.weight_decay": 0,
+    "sft.max_grad_norm": 0,
+    "rft.max_grad_norm": 0,
+    "rft.entropy_coef": 0,
+    "rft.anchor_coef": 0,
+    "rft.claims_anchor_coef": 0,
+    "reward.holding_cost": 0,
+    "data.synthetic.seed": 0,
     "backtest.hold_days": 1,
     "backtest.commission_bps": 0,
     "backtest.half_spread_bps": 0,
@@ -37,13 +48,19 @@ def check(config) -> None:
         if (value := _get(config, key)) not in choices:
             raise ValueError(f"config.{key} is {value!r}; choose one of {choices}")
     for key, bound in LOWER_BOUNDS.items():
-        if (value := _get(config, key)) < bound:
+        if not (value := _get(config, key)) >= bound:  # NaN is refused as well.
             raise ValueError(f"config.{key} is {value}; it must be at least {bound}")
     for key in THREE_WEIGHTS:
         _check_weights(_get(config, key), f"config.{key}")
-    if not config.model.hidden or min(config.model.hidden) < 1:
+    if not config.sft.num_steps + config.rft.num_steps:
         raise ValueError(
-            f"config.model.hidden is {config.model.hidden}; give a width for each "
+            "config.sft.num_steps and config.rft.num_steps are both 0; nothing would "
+            "be trained"
+        )
+    hidden = config.model.hidden
+    if not _numbers(hidden) or not hidden or min(hidden) < 1:
+        raise ValueError(
+            f"config.model.hidden is {hidden}; give a width for each "
             "layer, such as (64, 64)"
         )
     _check_reward(config)
@@ -58,8 +75,15 @@ def _get(config, key: str):
     return config
 
 
+def _numbers(values) -> bool:
+    return isinstance(values, tuple | list) and all(
+        isinstance(x, int | float) for x in values
+    )
+
+
 def _check_weights(weights, where: str) -> None:
-    if len(weights) != 3 or min(weights) < 0 or not sum(weights):
+    three = _numbers(weights) and len(weights) == 3
+    if not three or min(weights) < 0 or not sum(weights):
         raise ValueError(
             f"{where} is {weights}; give three weights of at least 0, not all 0, for "
             "structure, claims and decision"
@@ -84,7 +108,15 @@ def _check_reward(config) -> None:
             f"config.rft.estimator=pairwise compares 2 theses, but num_samples is "
             f"{config.rft.num_samples}; set it to 2 or use rloo"
         )
+    for point in reward.curriculum:
+        if not isinstance(point, tuple | list) or len(point) != 2:
+            raise ValueError(
+                f"config.reward.curriculum has {point!r}; give pairs of (fraction of "
+                "training, (structure, claims, decision))"
+            )
     fractions = [fraction for fraction, _ in reward.curriculum]
+    if not _numbers(fractions):
+        raise ValueError(f"config.reward.curriculum has the fractions {fractions}")
     if fractions != sorted(set(fractions)):
         raise ValueError(
             f"config.reward.curriculum must have growing fractions of training, "

@@ -28,11 +28,11 @@ def make_optimizer(config: FrozenConfigDict) -> optax.GradientTransformation:
 
 
 def decays(params: Params) -> Params:
-    """Marks what weight decay shrinks: all but the heads of sections and claims.
+    """Marks what weight decay shrinks: the trunk and the decision head.
 
     Which claims hold is a fact and cannot be overfit; what a decision will earn can.
     """
-    exempt = ("sections", "claims")
+    exempt = ("sections", "claims", "log_variances")
     return jax.tree_util.tree_map_with_path(
         lambda path, _: not any(getattr(k, "key", None) in exempt for k in path), params
     )

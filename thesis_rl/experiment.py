@@ -1,6 +1,7 @@
 """One experiment on the host: load, compile, run, score."""
 
 import hashlib
+import itertools
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -79,13 +80,20 @@ def prepare(config: FrozenConfigDict) -> Experiment:
         label_horizon=dataset.label_reach,
         **config.folds,
     )
-    _check_training_rows(dataset, folds)
+    if len(dataset.tickers) == 1 and config.backtest.dollar_neutral:
+        raise ValueError(
+            f"the universe is {dataset.tickers[0]} alone, and a dollar-neutral book of "
+            "one name holds nothing; set config.backtest.dollar_neutral=False"
+        )
     returns = np.asarray(dataset.market.returns)
     positions = baselines.positions(dataset.close, returns, folds)
-    return Experiment(config, dataset, folds, positions)
+    prepared = Experiment(config, dataset, folds, positions)
+    check_training_rows(dataset, prepared.all_folds)
+    return prepared
 
 
-def _check_training_rows(dataset: Dataset, folds: Fold) -> None:
+def check_training_rows(dataset: Dataset, folds: Fold) -> None:
+    """Raises a ValueError that names the first fold with nothing to train on."""
     labelled = np.asarray(dataset.panel.labelled)
     seen = np.asarray(dataset.panel.available).any(axis=-1)
     for start, stop in zip(folds.train_start, folds.train_stop, strict=True):
@@ -134,11 +142,32 @@ def execute(
         f"{config.num_seeds} seeds each"
     )
     outcome = jax.tree.map(np.asarray, program(*given))
+    _check_finite(outcome.params)
     seconds = {
         "compile": compiled - started,
         "train_predict_trade": time.perf_counter() - compiled,
     }
     return outcome, seconds
+
+
+def _check_finite(params: dict) -> None:
+    for stage in sorted(params, key=("sft", "rft", "exact").index):
+        leaves = jax.tree.leaves(params[stage])
+        bad = sum(np.size(x) - np.isfinite(x).sum() for x in leaves)
+        if bad:
+            raise ValueError(
+                f"training diverged: {bad} parameters after {stage} are not finite; "
+                f"lower config.{'sft' if stage == 'sft' else 'rft'}.peak_lr"
+            )
+
+
+def _check_solvent(name: str, book: Book, dates: pd.DatetimeIndex) -> None:
+    if (book.net <= -1).any():
+        day = dates[int(np.argmax(book.net <= -1))].date()
+        raise ValueError(
+            f"the book {name} lost more than its capital on {day}; look there for a "
+            "price jump such as a split left in the data"
+        )
 
 
 def run(experiment: Experiment, say: Say = lambda text: None) -> Result:
@@ -215,6 +244,7 @@ def score(
         equal_weight,
     )
     mapping = config.backtest.mapping
+    dates = dataset.dates[folds.test_start[0] : folds.test_stop[-1]]
     table, books, seed_books = {}, {}, []
     for stage, ledgers in outcome.ledgers.items():
         ensemble = "ensemble" if stage == final else f"{stage}_ensemble"
@@ -225,6 +255,8 @@ def score(
             ]
             for m in backtest.MAPPINGS
         }
+        for book in itertools.chain(*by_mapping.values()):
+            _check_solvent(stage, book, dates)
         single = {m: scoring.over_seeds(b[:-1]) for m, b in by_mapping.items()}
         joint = {m: scoring.metrics(b[-1]) for m, b in by_mapping.items()}
         table[stage] = single[mapping] | {"by_mapping": single}
@@ -236,6 +268,7 @@ def score(
         books[name] = scoring.make_book(
             line(outcome.baselines, i), benchmark, hedged=name not in baselines.UNHEDGED
         )
+        _check_solvent(name, books[name], dates)
         table[name] = scoring.metrics(books[name])
     return table, books, seed_books
 

@@ -14,7 +14,7 @@ class Benchmark(NamedTuple):
     """What a book is compared with on each out-of-sample day."""
 
     market: np.ndarray  # [T'], mean return of the names quoted, without costs.
-    betas: np.ndarray  # [T', N], trailing and lagged.
+    betas: np.ndarray  # [T', N], trailing and lagged; 0 where not quoted.
     equal_weight_gross: np.ndarray  # [T'], of the equal-weight book in the harness.
     equal_weight_net: np.ndarray  # [T']
 
@@ -53,7 +53,9 @@ def make_benchmark(
     lagged[FILL_LAG:] = betas[:-FILL_LAG]
     gross, net = gross_and_net(equal_weight)
     days = slice(first, first + len(gross))
-    return Benchmark(market[days], lagged[days], gross, net)
+    # What is not quoted earns nothing that day, so there is nothing to hedge.
+    betas = np.where(tradable, lagged, 0.0)[days]
+    return Benchmark(market[days], betas, gross, net)
 
 
 def gross_and_net(ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:

@@ -46,6 +46,11 @@ def build(config) -> Dataset:
       FileNotFoundError: a file or folder is missing.
     """
     if config.data.source == "synthetic":
+        if config.data.start or config.data.end:
+            raise ValueError(
+                "config.data.start and end cut real data; leave them '' for a "
+                "synthetic market, whose length is config.data.synthetic.num_days"
+            )
         source, signal = synthetic.make(config.data.synthetic)
     else:
         source, signal = prices.load(config.data), None

@@ -44,8 +44,9 @@ COLUMNS = (
         "Headline",
         ratio,
         "Mean / sd · √252 of the daily net return less Σ w·β times the equal-weight "
-        "return of the same names, β trailing 252 days and lagged; for the long-only "
-        "baselines, of the net return less that of the equal-weight book.",
+        "return of the same names, β trailing 252 days and lagged, the hedge itself "
+        "free of cost; for the long-only baselines, of the net return less that of "
+        "the equal-weight book.",
     ),
     Column(
         ("seed_sd", "net", "headline_sharpe"),
