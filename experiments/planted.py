@@ -1,4 +1,11 @@
-"""A known signal, planted: what the method finds where the truth is known."""
+"""A known signal, planted: what the method finds where the truth is known.
+
+    python experiments/run.py --config=experiments/planted.py
+    python experiments/run.py --config=experiments/planted.py:smoke
+
+`--config.data.synthetic.kind=nonlinear` plants interactions, `.strength=0` nothing.
+One market; `gates.py` has the table over many.
+"""
 
 from ml_collections import config_dict
 

@@ -1,4 +1,22 @@
-"""Supervised warm start, then pairwise ranking reinforcement, on 20 US stocks."""
+"""Supervised warm start, then pairwise ranking reinforcement, on 20 US stocks.
+
+    python experiments/run.py --config=experiments/rft.py
+    python experiments/run.py --config=experiments/rft.py:smoke
+
+Two cores: COLD s from a cold start, 15 of them compiling; WARM s where the compiled
+program is kept. Smoke: SMOKECOLD s cold, SMOKEWARM s warm.
+
+Result, 22 folds, 6 seeds: net headline Sharpe of the ensemble -0.04, 95% interval
+-0.46 to 0.38; single networks -0.04, standard deviation over seeds 0.04. Nothing.
+
+How the recipe was chosen: on PLANTED markets (seeds 100 to 107), never on prices.
+Minibatches of 26 whole days, a high rate and few steps; raw features that have a
+market-neutral twin kept out of the trunk; weight decay 1 for imitation and 0.3 for
+reinforcement, where 1 and 2 cost .02 and .09 of the oracle's Sharpe; the heads of
+claims and sections spared from decay.
+
+`utility` rewards decisions by what the book earns. REWARDS
+"""
 
 from ml_collections import config_dict
 
