@@ -36,7 +36,7 @@ from thesis_rl import (  # noqa: E402
     walk_forward,
 )
 from thesis_rl.backtest import MAPPINGS  # noqa: E402
-from thesis_rl.experiment import Experiment  # noqa: E402
+from thesis_rl.preparation import Experiment  # noqa: E402
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 
 _MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 2)

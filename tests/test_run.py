@@ -16,7 +16,7 @@ import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import run as command
-from thesis_rl import checkpoint, experiment, thesis
+from thesis_rl import checkpoint, experiment, preparation, thesis
 
 ROOT = pathlib.Path(__file__).parents[1]
 METRICS = {
@@ -147,7 +147,7 @@ def test_a_fold_without_a_single_label_is_named():
     dataset = prepared.dataset._replace(panel=panel._replace(labelled=labelled))
     first = prepared.dataset.dates[start].date()
     with pytest.raises(ValueError, match=f"trains from {first} to .* has no row"):
-        experiment.check_training_rows(dataset, prepared.folds)
+        preparation.check_training_rows(dataset, prepared.folds)
 
 
 def test_training_that_diverges_is_not_reported():

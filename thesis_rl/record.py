@@ -8,7 +8,8 @@ import pandas as pd
 
 from thesis_rl import checkpoint, files
 from thesis_rl.data.panel import Dataset
-from thesis_rl.experiment import Experiment, Result
+from thesis_rl.experiment import Result
+from thesis_rl.preparation import Experiment
 from thesis_rl.thesis import Row, ThesisError, generate_thesis, to_markdown
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from thesis_rl.backtest import FILL_LAG
-from thesis_rl.experiment import Experiment
+from thesis_rl.preparation import Experiment
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import BLUE, INK, MUTED, ORANGE, RED, TEAL
 from thesis_rl.types import Fold

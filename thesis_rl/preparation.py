@@ -1,0 +1,91 @@
+"""What is known before anything is trained: data, folds, baselines, all checked."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import FrozenConfigDict
+
+from thesis_rl import baselines, walk_forward
+from thesis_rl import config as config_lib
+from thesis_rl.data import panel as panel_lib
+from thesis_rl.data.panel import Dataset
+from thesis_rl.types import Fold
+
+
+class Experiment(NamedTuple):
+    """What is known before anything is trained."""
+
+    config: FrozenConfigDict
+    dataset: Dataset
+    folds: Fold  # [F]; the final model's window is not among them.
+    baselines: dict[str, np.ndarray]  # positions [T', N].
+
+    @property
+    def all_folds(self) -> Fold:
+        """The folds, and last the final model's window, [F + 1]."""
+        return walk_forward.with_final_fold(
+            self.folds,
+            len(self.dataset.dates),
+            label_horizon=self.dataset.label_reach,
+            expanding=self.config.folds.expanding,
+        )
+
+
+def prepare(config: FrozenConfigDict) -> Experiment:
+    """Checks a config, builds its data set and cuts it into folds.
+
+    Args:
+      config: the experiment's.
+
+    Returns:
+      The experiment, ready to run.
+
+    Raises:
+      ValueError: something in the config or the data is wrong; says what and where.
+      FileNotFoundError: a file is missing.
+    """
+    config_lib.check(config)
+    dataset = panel_lib.build(config)
+    folds = walk_forward.make_folds(
+        len(dataset.dates),
+        label_horizon=dataset.label_reach,
+        **config.folds,
+    )
+    if len(dataset.tickers) == 1 and config.backtest.dollar_neutral:
+        raise ValueError(
+            f"the universe is {dataset.tickers[0]} alone, and a dollar-neutral book of "
+            "one name holds nothing; set config.backtest.dollar_neutral=False"
+        )
+    returns = np.asarray(dataset.market.returns)
+    positions = baselines.positions(dataset.close, returns, folds)
+    prepared = Experiment(config, dataset, folds, positions)
+    check_training_rows(dataset, prepared.all_folds)
+    return prepared
+
+
+def check_training_rows(dataset: Dataset, folds: Fold) -> None:
+    """Raises a ValueError that names the first fold with nothing to train on."""
+    labelled = np.asarray(dataset.panel.labelled)
+    seen = np.asarray(dataset.panel.available).any(axis=-1)
+    for start, stop in zip(folds.train_start, folds.train_stop, strict=True):
+        if not (labelled & seen)[start:stop].any():
+            first, last = dataset.dates[start], dataset.dates[stop - 1]
+            raise ValueError(
+                f"the fold that trains from {first.date()} to {last.date()} has no row "
+                "with a label and a feature; widen config.data.start and end, or "
+                "lengthen config.folds.train_days"
+            )
+
+
+def arguments(experiment: Experiment) -> tuple:
+    """Returns what `walk_forward.run` takes, but for the config."""
+    config, dataset, _, others = experiment
+    return (
+        jax.random.key(config.seed),
+        dataset.panel,
+        dataset.market,
+        jax.tree.map(jnp.asarray, experiment.all_folds),
+        jnp.stack([jnp.asarray(x, jnp.float32) for x in others.values()]),
+    )
