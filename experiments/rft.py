@@ -3,7 +3,7 @@
     python experiments/run.py --config=experiments/rft.py
     python experiments/run.py --config=experiments/rft.py:smoke
 
-Two shared cores: 102 and 115 s in two cold starts, 15 of them compiling. Smoke: 24 s
+Two shared cores: 97 and 115 s in two cold starts, 15 of them compiling. Smoke: 24 s
 from a cold start, 10 s where the compiled program is kept.
 
 Result, 22 folds, 6 seeds: net headline Sharpe of the ensemble -0.04, 95% interval
