@@ -42,15 +42,13 @@ def run(config: FrozenConfigDict, workdir: str, say: Callable[[str], None]) -> d
       ValueError: the config or the data is wrong.
       OSError: the folder holds another run, or cannot be written.
     """
-    from thesis_rl import config as config_lib
     from thesis_rl import experiment, files, record, report
 
     started = time.perf_counter()
-    config_lib.check(config)
-    folder = record.claim_folder(workdir)
     say("Loading prices; making features, claims and labels")
     prepared = experiment.prepare(config)
     loaded = time.perf_counter()
+    folder = record.claim_folder(workdir)
     result = experiment.run(prepared, say)
     say("Writing theses, tables and the report")
     summary = result.summary

@@ -34,8 +34,8 @@ class Result(NamedTuple):
 
     @property
     def final_stage(self) -> str:
-        """The stage whose ensemble is the headline: rft, or sft in a run without."""
-        return "rft" if "rft" in self.forecasts else "sft"
+        """The stage whose ensemble is the headline."""
+        return walk_forward.final_stage(self.forecasts)
 
 
 def execute(
@@ -108,8 +108,7 @@ def run(experiment: Experiment, say: Say = lambda text: None) -> Result:
         stage: Forecasts(*(x.mean(axis=0) for x in f))
         for stage, f in outcome.forecasts.items()
     }
-    stages = list(forecasts)
-    final = "rft" if "rft" in stages else "sft"
+    final = walk_forward.final_stage(forecasts)
     rows = np.asarray(dataset.market.tradable)[first:last]
     truth, known = (
         np.asarray(x)[first:last] for x in (dataset.panel.truth, dataset.panel.known)

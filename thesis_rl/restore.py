@@ -35,8 +35,8 @@ class Run(NamedTuple):
 
     @property
     def final_stage(self) -> str:
-        """The stage whose ensemble is the headline: rft, or sft in a run without."""
-        return "rft" if "rft" in self.arrays["params"] else "sft"
+        """The stage whose ensemble is the headline."""
+        return walk_forward.final_stage(self.arrays["params"])
 
 
 def load_run(path: str | Path) -> Run:

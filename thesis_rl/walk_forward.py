@@ -1,6 +1,7 @@
 """The one compiled program: train every fold and seed, predict unseen days, trade."""
 
 import functools
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -36,6 +37,11 @@ class Outcome(NamedTuple):
     forecasts: dict[str, Forecasts]  # [S, T', N, ...], T' = F · test_days.
     ledgers: dict[str, dict[str, Ledger]]  # by mapping: [S + 1, T', ...], mean last.
     baselines: Ledger  # [number of baselines, T', ...]
+
+
+def final_stage(stages: Iterable[str]) -> str:
+    """Names the stage whose ensemble is the headline: rft, or sft in a run without."""
+    return "rft" if "rft" in stages else "sft"
 
 
 def train_fold(
