@@ -75,10 +75,13 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
 
     config = config_dict.ConfigDict()
     config.title = "Pairwise ranking reinforcement"
+    config.size = size  # A smoke run is no trial.
     config.seed = 0
     config.num_seeds = 2 if smoke else 6
     config.group_size = 4  # Runs trained side by side; more fall out of cache.
-    config.exact_baseline = True  # Also train on the exact gradient, to compare.
+    # Trained another way, to compare: exact, rft_only, no_claims, no_structure.
+    config.ablations = ("exact",)
+    config.baselines = ()  # Slow ones beside the others: logistic, boosting.
 
     config.data = config_dict.create(
         source="us20",  # us20, us6, synthetic, or files
@@ -128,6 +131,15 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         embargo_days=5,
         expanding=False,
     )
+    config.combinatorial = config_dict.create(
+        num_groups=0,  # Of days; 0 leaves the cross-validation out.
+        num_test_groups=2,
+    )
+    config.calibration = config_dict.create(
+        share=0.2,  # Of a fold's training days, the last ones.
+        scaling="temperature",  # temperature or vector
+        claim_precision=0.97,  # Asked of asserted claims on those days.
+    )
     config.model = config_dict.create(hidden=(64, 64))
     config.sft = config_dict.create(
         num_steps=10 if smoke else 100,
@@ -160,11 +172,25 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         holding_cost=0.0,  # Charged by utility per unit of position.
     )
     config.backtest = config_dict.create(
+        mapping="expected",  # The headline's: expected or signs; both are reported.
+        book="dollar_neutral",  # dollar_neutral, market_hedged, long_only, long_short
+        volatility_target=0.0,  # A year and name; 0 gives all names equal weight.
+        max_position=1.0,  # Of the capital, in one name.
+        max_gross=2.0,
+        cvar_limit=0.0,  # A day, at 95%; 0 leaves the exposure controller out.
         hold_days=21,
+        fill="close",  # close, or open where the prices have one.
+        fill_lag=1,  # Sessions from a decision to its fill.
+        same_close=False,  # True allows fill_lag=0, and the report says so.
+        capital=1e6,
         commission_bps=1.0,
         half_spread_bps=4.0,
-        mapping="expected",  # The headline's: expected or signs; both are reported.
-        dollar_neutral=True,
+        impact_coefficient=1.0,  # Off where there is no volume.
+        participation_cap=0.1,  # Of a day's average volume; likewise.
+        borrow_rate=0.005,  # A year, on what is short.
+        cash_rate=0.0,  # A year, on what is not invested.
+        delisting_return=0.0,  # From the last quote of a name that never comes back.
+        delisting_gap=5,  # Sessions without a quote until the end that delist a name.
     )
     config.report = config_dict.create(
         thesis_stride=21 if smoke else 63,  # Theses are written once so many days.

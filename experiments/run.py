@@ -25,26 +25,38 @@ _CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run; runs/<config>-<UTC time> if not given."
 )
+_LEDGER = flags.DEFINE_string(
+    "ledger", None, "File that counts trials; trials.jsonl beside the run's folder."
+)
 
 
-def run(config: FrozenConfigDict, workdir: str, say: Callable[[str], None]) -> dict:
+def run(
+    config: FrozenConfigDict,
+    workdir: str,
+    say: Callable[[str], None],
+    ledger: str | None = None,
+) -> dict:
     """Runs an experiment and fills its folder.
 
     Args:
       config: the experiment's.
       workdir: the run's folder, made if absent.
       say: told what is about to happen.
+      ledger: the file that counts trials; beside the folder if not given.
 
     Returns:
       What `results.json` holds.
 
     Raises:
-      ValueError: the config or the data is wrong.
+      ValueError: the config or the data is wrong, or the ledger is damaged.
       OSError: the folder holds another run, or cannot be written.
     """
-    from thesis_rl import experiment, files, record, report
+    from thesis_rl import experiment, files, record, registry, report, trials
 
     started = time.perf_counter()
+    now = datetime.datetime.now(datetime.UTC)
+    ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
+    trials.read(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     prepared = experiment.prepare(config)
     loaded = time.perf_counter()
@@ -53,7 +65,9 @@ def run(config: FrozenConfigDict, workdir: str, say: Callable[[str], None]) -> d
     say("Writing theses, tables and the report")
     summary = result.summary
     summary["theses"] |= record.write(result, folder)
-    summary |= {"git": record.git_state(ROOT), "config": config.to_dict()}
+    git = record.git_state(ROOT)
+    summary |= {"git": git, "config": config.to_dict()}
+    summary["trials"] = registry.register(result, folder, ledger, now, git["revision"])
     summary["timing"] |= {
         "load": loaded - started,
         "total": time.perf_counter() - started,
@@ -96,7 +110,7 @@ def main(argv: list[str]) -> None:
             console.log(text)
             status.update(text)
 
-        summary = run(FrozenConfigDict(_CONFIG.value), workdir, say)
+        summary = run(FrozenConfigDict(_CONFIG.value), workdir, say, _LEDGER.value)
 
     from thesis_rl import report
 

@@ -17,7 +17,9 @@ CORE = [
     ("preprocess",),
     ("descent",),
     ("sft",),
-    ("rft", "backtest", "stats", "folds"),
+    ("rft", "stats", "folds", "portfolio"),
+    ("training", "backtest"),
+    ("calibration", "combinatorial", "trading"),
     ("walk_forward",),
 ]
 LEVEL = {name: level for level, names in enumerate(CORE) for name in names}

@@ -45,7 +45,8 @@ def test_packaged_panels(source, shape, first, last, has_volume):
     assert loaded.close.index.name == "date"
     assert loaded.close.index.tz is None
     assert loaded.close.index.is_monotonic_increasing
-    assert (loaded.volume is not None) == has_volume
+    for frame in (loaded.volume, loaded.open, loaded.dollar_volume):
+        assert (frame is not None) == has_volume
     assert set(report["masked"].values()) == {0}
     assert "Survivorship" in report["caveats"][0]
     assert json.loads(json.dumps(report)) == report
@@ -54,12 +55,24 @@ def test_packaged_panels(source, shape, first, last, has_volume):
 
 
 def test_packaged_panel_agrees_with_a_plain_reading_of_the_file():
-    """Apple adjusted for dividends; the volume beside it is of the same row."""
+    """Apple adjusted for dividends; what stands beside it is of the same row."""
     raw = pd.read_csv(prices.FILES / "us6_ohlcv.csv.gz", parse_dates=["date"])
     loaded = prices.load(Config("us6"))
     for row in raw.sample(50, random_state=0).itertuples():
         assert loaded.close.at[row.date, row.ticker] == pytest.approx(row.adj_close)
         assert loaded.volume.at[row.date, row.ticker] == row.volume
+        value = loaded.dollar_volume.at[row.date, row.ticker]
+        assert value == pytest.approx(row.volume * row.close)
+        open_to_close = loaded.close / loaded.open
+        assert open_to_close.at[row.date, row.ticker] == pytest.approx(
+            row.close / row.open
+        )
+
+
+def test_value_traded_is_that_of_the_day_before_adjustment_for_dividends():
+    """560,518,000 split-adjusted Apple shares at 19.60821342: 11.0 billion dollars."""
+    value = prices.load(Config("us6")).dollar_volume.at["2013-01-02", "AAPL"]
+    assert value == pytest.approx(10_990_756_569.75, rel=1e-9)
 
 
 def test_every_packaged_file_is_in_the_provenance_table():
@@ -74,7 +87,9 @@ def test_range_is_inclusive_and_open_where_empty():
     year = prices.load(Config("us6", start=first, end=last))
     assert (year.report["first"], year.report["last"]) == (first, last)
     pd.testing.assert_frame_equal(year.close, whole.close.loc[first:last])
-    pd.testing.assert_frame_equal(year.volume, whole.volume.loc[first:last])
+    for name in ("volume", "open", "dollar_volume"):
+        cut, uncut = getattr(year, name), getattr(whole, name)
+        pd.testing.assert_frame_equal(cut, uncut.loc[first:last])
     assert prices.load(Config("us6", start=first)).report["last"] == "2023-09-21"
 
 
@@ -115,6 +130,31 @@ def test_gaps_and_unlisted_days_are_masked_and_counted(tmp_path):
         loaded.close.to_numpy(), [[1, nan], [nan, 2], [3, 3], [4, nan]]
     )
     assert loaded.report["masked"] == {"gap": 1, "not listed": 2, "no volume": 3}
+
+
+def test_quotes_without_an_open_are_counted(tmp_path):
+    """A lacks one of its opens, B its one quote's."""
+    folder = write(
+        tmp_path,
+        A="date,open,close\n2020-01-01,1,1\n2020-01-02,,2\n2020-01-03,,\n",
+        B="date,close\n2020-01-02,2\n",
+    )
+    loaded = prices.read_folder(folder)
+    np.testing.assert_array_equal(loaded.open, [[1, np.nan], [np.nan, np.nan]])
+    assert loaded.report["masked"]["no open"] == 2
+    assert loaded.dollar_volume is None
+
+
+def test_what_a_range_leaves_without_a_number_is_absent(tmp_path):
+    """A's volumes and opens end in 2019: a range after that has neither."""
+    text = (
+        "date,open,close,volume\n2019-12-30,1,1,1\n2019-12-31,1,1,1\n"
+        "2020-01-02,,1,\n2020-01-03,,1,\n"
+    )
+    whole = prices.read_folder(write(tmp_path, A=text))
+    late = prices.between(whole, "2020-01-01", "")
+    assert (late.volume, late.open, late.dollar_volume) == (None, None, None)
+    assert late.report["masked"] == {"gap": 0, "not listed": 0}
 
 
 def test_layouts_of_a_folder_agree(tmp_path):

@@ -28,7 +28,9 @@ def test_one_ticker_takes_its_name_from_the_file():
     table = parse(HEADER + GOOD, "BRK.B.csv")
     assert table["ticker"].to_list() == ["BRK.B", "BRK.B"]
     assert table["close"].to_list() == [11, 12]
+    assert table["open"].to_list() == [10, 11]
     assert table["volume"].to_list() == [100, 200]
+    assert table["dollars"].to_list() == [1100, 2400]
     assert table["date"].dtype == "datetime64[ns]"
     assert table.index.to_list() == [2, 3]
 
@@ -40,7 +42,7 @@ def test_layouts_agree():
         "B,2020-01-02,2\nB,2020-01-03,\n",
         "long.csv",
     )
-    columns = ["date", "ticker", "close", "volume"]
+    columns = ["date", "ticker", "close", "open", "volume", "dollars"]
     pd.testing.assert_frame_equal(
         wide[columns].reset_index(drop=True),
         long[columns].reset_index(drop=True),
@@ -51,6 +53,24 @@ def test_layouts_agree():
 def test_adjusted_close_is_preferred_and_headers_may_be_capitalised():
     table = parse("Date,Close,Adj Close\n2020-01-02,10,9\n")
     assert table["close"].to_list() == [9]
+
+
+def test_open_is_scaled_as_the_close_is_and_dollars_are_not():
+    """A close of 20 adjusted to 10 takes an open of 18 to 9; 5 shares cost 100."""
+    table = parse(
+        "date,open,close,adj_close,volume\n2020-01-02,18,20,10,5\n"
+        "2020-01-03,,20,10,\n2020-01-06,18,,10,5\n2020-01-07,18,20,,5\n"
+    )
+    nan = np.nan
+    np.testing.assert_array_equal(table["close"], [10, 10, 10, nan])
+    np.testing.assert_array_equal(table["open"], [9, nan, nan, nan])
+    np.testing.assert_array_equal(table["dollars"], [100, nan, nan, 100])
+
+
+def test_adjusted_close_alone_scales_no_open_but_stands_in_the_value_traded():
+    table = parse("date,open,adj_close,volume\n2020-01-02,18,10,5\n")
+    assert table["open"].isna().all()
+    assert table["dollars"].to_list() == [50]
 
 
 def test_compressed_and_parquet_files_read_alike():
@@ -78,6 +98,16 @@ def test_ticker_that_looks_like_a_missing_value_or_a_field():
 def test_blank_lines_hold_no_row_but_count_as_lines():
     table = parse(HEADER + "\n" + GOOD + "\n\n")
     assert table.index.to_list() == [3, 4]
+
+
+def test_open_is_held_to_its_range_up_to_rounding():
+    row = "2020-01-02,{open},12,9,11,100\n"
+    for fits in (12, 12.01, 9, 8.995):
+        assert parse(HEADER + row.format(open=fits))["open"].to_list() == [fits]
+    for outside in (12.1, 8.9):
+        message = f"line 2: open must lie between low and high, got {outside}"
+        with pytest.raises(ValueError, match=message):
+            parse(HEADER + row.format(open=outside))
 
 
 def test_close_is_held_to_its_range_up_to_rounding_and_before_adjustment():

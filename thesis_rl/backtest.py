@@ -1,149 +1,255 @@
-"""Decisions to positions, weights, fills, costs and daily returns.
+"""Target weights to fills, costs and daily returns: one scan over days.
 
-A decision of the close of day t is filled at the close of day t + 1 and first earns
-the return of day t + 2; there is no way to trade at the close that was decided on.
+A decision of the close of day t is filled at the next close (and first earns the
+return of day t + 2) or, where the market has one, at the next open. To trade at the
+very close that was decided on takes a flag, which the report prints.
 """
 
+import math
 from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 
+from thesis_rl.portfolio import MAPPINGS as MAPPINGS
+from thesis_rl.portfolio import SESSIONS_A_YEAR
+from thesis_rl.portfolio import equal_gross_weights as equal_gross_weights
+from thesis_rl.portfolio import positions as positions
+from thesis_rl.portfolio import sleeve_weights as sleeve_weights
 from thesis_rl.types import Market
-from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
-FILL_LAG = 2  # Days from a decision to the first return it earns.
-MAPPINGS = ("signs", "expected")
+FILL_LAG = 2  # Days from a decision to the first return it earns, by default.
+DAYS_A_YEAR = 365  # Actual/365.
 
 
 class Costs(NamedTuple):
-    """Rates in basis points of the value traded."""
+    """What trading and holding cost. Rates a year count calendar days, Actual/365."""
 
-    commission_bps: float
-    half_spread_bps: float
+    commission_bps: float  # Of the value traded.
+    half_spread_bps: float  # Of the value traded.
+    impact_coefficient: float = 0.0  # Y of the square-root law; 1 is the usual one.
+    participation_cap: float = math.inf  # Largest share of a day's volume we trade.
+    borrow_rate: float = 0.0  # A year, on short positions.
+    cash_rate: float = 0.0  # A year, earned on cash, paid on borrowed cash.
 
 
 class Ledger(NamedTuple):
-    """One line a day, as fractions of the capital at the previous close."""
+    """One line a day, as fractions of capital; costs are positive."""
 
-    gross: jax.Array  # [T], return of the book before costs.
+    gross: jax.Array  # [T], return of the positions before costs.
     commission: jax.Array  # [T]
     half_spread: jax.Array  # [T]
+    impact: jax.Array  # [T]
+    borrow: jax.Array  # [T]
+    interest: jax.Array  # [T], income on cash; negative where cash is borrowed.
     turnover: jax.Array  # [T], two-way, against drifted weights.
     gross_exposure: jax.Array  # [T]
     net_exposure: jax.Array  # [T]
-    weights: jax.Array  # [T, N], held while the day's return was earned.
+    weights: jax.Array  # [T, N], after the day's fill.
+
+    @property
+    def cost(self) -> jax.Array:
+        """Returns commission + half spread + impact + borrow, [T]."""
+        return self.commission + self.half_spread + self.impact + self.borrow
+
+    @property
+    def net(self) -> jax.Array:
+        """Returns gross + interest − each cost, [T], in the dtype of the ledger."""
+        income = self.gross + self.interest
+        return income - self.commission - self.half_spread - self.impact - self.borrow
 
 
-def positions(probabilities: jax.Array, mapping: str) -> jax.Array:
-    """Maps decision probabilities to positions in [-1, 1].
+class _Session(NamedTuple):
+    """What a day brings to any book, whatever it holds: each [N], stacked [T, N]."""
 
-      signs:    the sign of the likeliest decision
-      expected: Σₐ p(a) · position(a), positions -1, -½, 0, ½, 1
-
-    Args:
-      probabilities: [..., A].
-      mapping: one of `MAPPINGS`.
-
-    Returns:
-      [...].
-
-    Raises:
-      ValueError: the mapping is unknown.
-    """
-    if mapping == "signs":
-        return jnp.array(DECISION_SIGNS)[jnp.argmax(probabilities, axis=-1)]
-    if mapping == "expected":
-        held = jnp.array(DECISION_POSITIONS)
-        return jnp.matmul(probabilities, held, precision="highest")
-    raise ValueError(f"mapping {mapping!r} must be one of {MAPPINGS}")
+    target: jax.Array  # The weights wanted at the fill.
+    room: jax.Array  # The largest weight that may be traded at the fill.
+    friction: jax.Array | None  # σ/√ADV before the fill; None where not known.
+    overnight: jax.Array | None  # Return before the fill; None with close fills.
+    returns: jax.Array  # Return after the fill.
+    growth: jax.Array  # 1 + returns; 0 where the position then becomes cash.
 
 
-def equal_gross_weights(
-    positions: jax.Array, tradable: jax.Array, dollar_neutral: bool
-) -> jax.Array:
-    """Gives each tradable name the same share of capital times its position.
-
-    Args:
-      positions: [T, N] in [-1, 1].
-      tradable: [T, N] bool at the close of the decision.
-      dollar_neutral: whether the day's mean position is taken off each name.
-
-    Returns:
-      Weights [T, N].
-    """
-    chex.assert_equal_shape([positions, tradable])
-    count = jnp.maximum(tradable.sum(-1, keepdims=True), 1)
-    held = jnp.where(tradable, positions, 0.0)
-    if dollar_neutral:
-        held = jnp.where(tradable, held - held.sum(-1, keepdims=True) / count, 0.0)
-    return held / count
-
-
-def sleeve_weights(weights: jax.Array, hold_days: int) -> jax.Array:
-    """Staggers daily decisions over sleeves that each hold for `hold_days`.
-
-    Each sleeve is an equal part of the capital and is renewed once in its turn, so
-    the book is the mean of the last `hold_days` decisions; a sleeve that has not yet
-    opened is cash.
-
-    Args:
-      weights: [T, N] as decided each day.
-      hold_days: number of sleeves, at least 1.
-
-    Returns:
-      [T, N].
-    """
-    total = jax.lax.reduce_window(
-        weights,
-        jnp.zeros((), weights.dtype),
-        jax.lax.add,
-        window_dimensions=(hold_days, 1),
-        window_strides=(1, 1),
-        padding=((hold_days - 1, 0), (0, 0)),
-    )
-    return total / hold_days
-
-
-def simulate(target_weights: jax.Array, market: Market, costs: Costs) -> Ledger:
+def simulate(
+    target_weights: jax.Array,
+    market: Market,
+    costs: Costs,
+    *,
+    capital: float = 1.0,
+    fill_lag: int = 1,
+    at_open: bool = False,
+    same_close: bool = False,
+) -> Ledger:
     """Trades a book of target weights day by day and keeps its ledger.
 
-    On day t the book is first brought, at the close of t - 1, from its drifted to its
-    target weights at cost c = rate · Σ|w_target - w_drifted|, then earns r = Σ w·r.
-    Costs leave the capital before the return, (1 - c)(1 + r) - 1, so the cost booked
-    is c(1 + r) and net = gross - cost adds up. A name that is not quoted at the fill
-    keeps its drifted weight.
+    On day t the book
+      1. with open fills, earns the night, g₁ = Σ w·((1 + r)/(1 + r_oc) − 1);
+      2. is brought from drifted to target weights, q = w_target − w_drifted, at cost
+         c = (commission + half spread)·Σ|q| + Σ|q|·Y·σ·√(|q|·capital/ADV);
+      3. earns the rest, g₂ = Σ w·r_oc; with close fills, which stand at the close of
+         t − 1, all of the day: g₁ = 0 and g₂ = Σ w·r.
+    After either return weights have drifted to w(1 + r)/(1 + g). Costs leave the
+    capital before the return, so with 1 + gross = (1 + g₁)(1 + g₂) the cost booked is
+    c(1 + gross), for (1 + g₁)(1 − c)(1 + g₂) − 1 = gross − c(1 + gross).
+
+    Fills: a decision of close t is filled at the close of t + fill_lag and earns from
+    day t + fill_lag + 1, or at the open of t + fill_lag and earns from that open. A
+    name not quoted there keeps its drifted weight. σ and ADV are of the close before
+    the fill. A day trades at most participation_cap · ADV of a name; tomorrow's target
+    takes up the rest. While the cap is on a name of unknown ADV is not traded, while
+    impact is on neither that nor one of unknown σ. In a market without dollar volume
+    or without volatility both are off.
+
+    Capital is constant: gains are paid out and losses made good every day, so that a
+    book is as large against the market's volume on its last day as on its first.
+
+    Borrow is paid on Σ|w| of shorts, interest earned on cash 1 − Σw (short proceeds
+    are cash too), both on the book held over the night that ends in day t: traded
+    already with close fills, not yet with open ones. They count the calendar days since
+    the session before, 365/252 in a market without `days`, and move no weight.
+
+    A delisted name earns its delisting return; what is left is cash, at no cost, and
+    the name is never traded again.
+
+    Costs and capital are swept by `jax.vmap` over arrays in their place. Mapped over
+    rates alone, the book is traded once: cap, impact and capital alone change weights.
 
     Args:
       target_weights: [T, N], decided at the close of each day.
-      market: returns and tradability [T, N].
+      market: what is earned, tradable and known.
       costs: rates.
+      capital: in the currency of `market.dollar_volume`, above 0.
+      fill_lag: sessions from decision to fill, at least 1.
+      at_open: whether to fill at the open, not the close.
+      same_close: allows fill_lag = 0, a fill at the very close that was decided on.
 
     Returns:
-      The ledger.
+      The ledger; without meaning after a day that loses all capital, gross ≤ −1.
+
+    Raises:
+      ValueError: a lag below 1 without the flag or at the open; a market without opens.
+
+    Source: Tóth et al. (2011), "Anomalous price impact and the critical nature of
+    liquidity in financial markets", for the square root.
     """
     chex.assert_equal_shape([target_weights, market.returns, market.tradable])
-    lagged = jnp.zeros_like(target_weights)
-    lagged = lagged.at[FILL_LAG:].set(target_weights[:-FILL_LAG])
-    fillable = jnp.zeros_like(market.tradable).at[1:].set(market.tradable[:-1])
+    _check_fills(market, fill_lag, at_open, same_close)
 
-    def day(drifted, at):
-        target, fillable, returns = at
-        weights = jnp.where(fillable, target, drifted)
-        turnover = jnp.abs(weights - drifted).sum()
-        gross = jnp.sum(weights * returns)  # A matrix product may round to bfloat16.
-        charged = turnover * (1 + gross) * 1e-4
-        line = Ledger(
-            gross=gross,
-            commission=charged * costs.commission_bps,
-            half_spread=charged * costs.half_spread_bps,
-            turnover=turnover,
-            gross_exposure=jnp.abs(weights).sum(),
-            net_exposure=weights.sum(),
-            weights=weights,
-        )
-        return weights * (1 + returns) / (1 + gross), line
+    def day(held, at: _Session):
+        overnight, drifted = 0.0, held
+        if at_open:
+            overnight = jnp.sum(held * at.overnight)
+            drifted = held * (1 + at.overnight) / (1 + overnight)
+        weights = jnp.clip(at.target, drifted - at.room, drifted + at.room)
+        traded = jnp.abs(weights - drifted)
+        earned = jnp.sum(weights * at.returns)  # A matmul may round to bfloat16.
+        impact = 0.0  # Of Y = 1 and capital = 1.
+        if at.friction is not None:
+            impact = jnp.sum(traded * jnp.sqrt(traded) * at.friction)
+        night = held if at_open else weights
+        line = {
+            "gross": overnight + earned * (1 + overnight),
+            "turnover": traded.sum(),
+            "impact": impact,
+            "short": jnp.maximum(-night, 0.0).sum(),
+            "cash": 1 - night.sum(),
+            "weights": weights,
+        }
+        return weights * at.growth / (1 + earned), line
 
     start = jnp.zeros_like(target_weights[0])
-    return jax.lax.scan(day, start, (lagged, fillable, market.returns))[1]
+    sessions = _sessions(target_weights, market, costs, capital, fill_lag, at_open)
+    lines = jax.lax.scan(day, start, sessions)[1]
+    return _ledger(lines, market, costs, capital)
+
+
+def _sessions(
+    target_weights: jax.Array,
+    market: Market,
+    costs: Costs,
+    capital: float,
+    fill_lag: int,
+    at_open: bool,
+) -> _Session:
+    """Lines up each fill with the day it first earns."""
+    alive = True if market.delisted is None else _alive(market.delisted)
+    if at_open:
+        opened = jnp.isfinite(market.open_to_close)
+        returns = jnp.where(opened, market.open_to_close, market.returns)
+        overnight = jnp.where(opened, (1 + market.returns) / (1 + returns) - 1, 0.0)
+        fillable, wait, known = opened & alive, fill_lag, 1
+    else:
+        returns, overnight = market.returns, None
+        fillable, wait, known = _lagged(market.tradable & alive, 1), fill_lag + 1, 2
+    room, friction = _liquidity(fillable, market, costs, capital, known)
+    growth = 1 + returns
+    if market.delisted is not None:
+        growth = jnp.where(market.delisted, 0.0, growth)
+    target = _lagged(target_weights, wait)
+    return _Session(target, room, friction, overnight, returns, growth)
+
+
+def _liquidity(
+    fillable: jax.Array, market: Market, costs: Costs, capital: float, known: int
+) -> tuple[jax.Array, jax.Array | None]:
+    """Returns the weight that may be traded, and σ/√ADV of `known` days before."""
+    if market.dollar_volume is None or market.volatility is None:
+        return jnp.where(fillable, jnp.inf, 0.0), None
+    volume = _lagged(market.dollar_volume, known)
+    volatility = _lagged(market.volatility, known)
+    has_volume = volume > 0
+    share = costs.participation_cap / capital  # Of the volume, as a weight of ours.
+    restricted = (costs.impact_coefficient > 0) | (costs.participation_cap < jnp.inf)
+    room = jnp.where(has_volume, volume * share, jnp.where(restricted, 0.0, jnp.inf))
+    priced = (volatility > 0) | jnp.logical_not(costs.impact_coefficient > 0)
+    friction = jnp.where(has_volume, volatility / jnp.sqrt(volume), 0.0)
+    return jnp.where(fillable & priced, room, 0.0), friction
+
+
+def _alive(delisted: jax.Array) -> jax.Array:
+    """Returns [T, N] bool, False from the first session a name is delisted."""
+
+    def day(alive, delisted):
+        alive = alive & ~delisted
+        return alive, alive
+
+    return jax.lax.scan(day, jnp.ones_like(delisted[0]), delisted)[1]
+
+
+def _lagged(x: jax.Array, days: int) -> jax.Array:
+    """Moves rows [T, N] `days` down; the first are 0 or False."""
+    return jnp.pad(x, ((days, 0), (0, 0)))[: len(x)]
+
+
+def _ledger(
+    lines: dict[str, jax.Array], market: Market, costs: Costs, capital: float
+) -> Ledger:
+    days = DAYS_A_YEAR / SESSIONS_A_YEAR if market.days is None else market.days
+    weights, after = lines["weights"], 1 + lines["gross"]
+    traded = lines["turnover"] * after * 1e-4
+    return Ledger(
+        gross=lines["gross"],
+        commission=traded * costs.commission_bps,
+        half_spread=traded * costs.half_spread_bps,
+        impact=lines["impact"] * after * costs.impact_coefficient * capital**0.5,
+        borrow=lines["short"] * days * (costs.borrow_rate / DAYS_A_YEAR),
+        interest=lines["cash"] * days * (costs.cash_rate / DAYS_A_YEAR),
+        turnover=lines["turnover"],
+        gross_exposure=jnp.abs(weights).sum(-1),
+        net_exposure=weights.sum(-1),
+        weights=weights,
+    )
+
+
+def _check_fills(market: Market, fill_lag: int, at_open: bool, same_close: bool):
+    if at_open and market.open_to_close is None:
+        raise ValueError(
+            "at_open=True, but market.open_to_close is None: this source has no opens; "
+            "fill at the close, or use a source that has them"
+        )
+    if fill_lag < 0 or (fill_lag == 0 and (at_open or not same_close)):
+        raise ValueError(
+            f"fill_lag is {fill_lag}; it must be at least 1, or 0 with fills at the "
+            "close and same_close=True, which trades at the close that was decided on"
+        )

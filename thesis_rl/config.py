@@ -1,6 +1,6 @@
 """Refuses an experiment that cannot run, before anything is loaded or compiled."""
 
-from thesis_rl import backtest, claims, rewards, rft
+from thesis_rl import claims, portfolio, regressors, rewards, rft, training
 from thesis_rl.data import features, labels
 
 CHOICES = {
@@ -9,7 +9,12 @@ CHOICES = {
     "reward.decision": tuple(rewards.DECISION_REWARDS),
     "sft.weighting": ("fixed", "uncertainty"),
     "sft.sections_teacher": ("all", "evidence"),
-    "backtest.mapping": backtest.MAPPINGS,
+    "backtest.mapping": portfolio.MAPPINGS,
+    "backtest.book": portfolio.BOOKS,
+    "backtest.fill": ("close", "open"),
+    "backtest.same_close": (False, True),
+    "calibration.scaling": ("temperature", "vector"),
+    "size": ("full", "smoke"),
 }
 LOWER_BOUNDS = {
     "num_seeds": 1,
@@ -33,7 +38,26 @@ LOWER_BOUNDS = {
     "backtest.hold_days": 1,
     "backtest.commission_bps": 0,
     "backtest.half_spread_bps": 0,
+    "backtest.impact_coefficient": 0,
+    "backtest.participation_cap": 0,
+    "backtest.borrow_rate": 0,
+    "backtest.cash_rate": 0,
+    "backtest.volatility_target": 0,
+    "backtest.max_position": 0,
+    "backtest.max_gross": 0,
+    "backtest.cvar_limit": 0,
+    "backtest.capital": 1,
+    "backtest.fill_lag": 0,
+    "backtest.delisting_return": -1,
+    "backtest.delisting_gap": 1,
+    "combinatorial.num_groups": 0,
+    "combinatorial.num_test_groups": 1,
     "report.thesis_stride": 1,
+}
+SHARES = ("reward.validity_share", "calibration.share", "calibration.claim_precision")
+SUBSETS = {
+    "ablations": tuple(training.ABLATIONS),
+    "baselines": tuple(regressors.LEARNED),
 }
 THREE_WEIGHTS = ("sft.weights", "reward.weights")
 
@@ -50,6 +74,13 @@ def check(config) -> None:
     for key, bound in LOWER_BOUNDS.items():
         if not (value := _get(config, key)) >= bound:  # NaN is refused as well.
             raise ValueError(f"config.{key} is {value}; it must be at least {bound}")
+    for key in SHARES:
+        if not 0 <= (value := _get(config, key)) <= 1:
+            raise ValueError(
+                f"config.{key} is {value}; it is a share and must lie in [0, 1]"
+            )
+    for key, choices in SUBSETS.items():
+        _check_subset(_get(config, key), choices, f"config.{key}")
     for key in THREE_WEIGHTS:
         _check_weights(_get(config, key), f"config.{key}")
     if not config.sft.num_steps + config.rft.num_steps:
@@ -64,6 +95,7 @@ def check(config) -> None:
             "layer, such as (64, 64)"
         )
     _check_reward(config)
+    _check_fills(config.backtest)
     features.check_names(config.features)
     claims.check_rules(config.claims, config.features)
     labels.label_reach(config.labels)
@@ -81,6 +113,28 @@ def _numbers(values) -> bool:
     )
 
 
+def _check_subset(names, choices: tuple[str, ...], where: str) -> None:
+    listed = isinstance(names, tuple | list) and len(set(names)) == len(names)
+    if not listed or not set(names) <= set(choices):
+        raise ValueError(
+            f"{where} is {names!r}; list none, some or all of {choices}, each once"
+        )
+
+
+def _check_fills(rules) -> None:
+    if rules.fill_lag == 0 and not rules.same_close:
+        raise ValueError(
+            "config.backtest.fill_lag is 0, which trades at the very close that was "
+            "decided on; set it to 1, or say config.backtest.same_close=True to see "
+            "what that would have earned"
+        )
+    if rules.fill_lag == 0 and rules.fill == "open":
+        raise ValueError(
+            "config.backtest.fill_lag is 0 with fill=open, an open before the close "
+            "that was decided on; set fill_lag to 1"
+        )
+
+
 def _check_weights(weights, where: str) -> None:
     three = _numbers(weights) and len(weights) == 3
     if not three or min(weights) < 0 or not sum(weights):
@@ -92,11 +146,6 @@ def _check_weights(weights, where: str) -> None:
 
 def _check_reward(config) -> None:
     reward = config.reward
-    if not 0 <= reward.validity_share <= 1:
-        raise ValueError(
-            f"config.reward.validity_share is {reward.validity_share}; it is a share "
-            "and must lie in [0, 1]"
-        )
     if config.rft.estimator == "headwise_rloo" and reward.validity_share > 0:
         raise ValueError(
             "config.rft.estimator=headwise_rloo credits each head with its own reward "

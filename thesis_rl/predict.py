@@ -7,7 +7,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from thesis_rl import attribution, record
+from thesis_rl import attribution, calibration, record
+from thesis_rl.calibration import Scaling
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
 from thesis_rl.preprocess import Scaler
@@ -77,9 +78,21 @@ def predict(
             run.config,
         ),
     )
-    mode = quality.mode(*forecasts)
+    calibrators = run.arrays["calibrators"]
+    mode = quality.mode(*forecasts, calibrators["cutoffs"][index])
+    scaling = calibrators[run.config.calibration.scaling]
+    calibrated = calibration.apply(
+        Scaling(**{k: x[index] for k, x in scaling.items()}), forecasts.decision
+    )
     row = record.thesis_row(
-        dataset, run.config, day, name, mode.sections, mode.claims, forecasts.decision
+        dataset,
+        run.config,
+        day,
+        name,
+        mode.sections,
+        mode.claims,
+        forecasts.decision,
+        calibrated[mode.decision],
     )
     order = np.argsort(-np.abs(shares), kind="stable")
     fold = run.meta["folds"][index]

@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import baselines, walk_forward
+from thesis_rl import baselines, combinatorial, regressors, walk_forward
 from thesis_rl import config as config_lib
+from thesis_rl import folds as folds_lib
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
 from thesis_rl.types import Fold
-
+from thesis_rl.walk_forward import Windows
 
 class Experiment(NamedTuple):
     """What is known before anything is trained."""
@@ -30,6 +31,16 @@ class Experiment(NamedTuple):
             len(self.dataset.dates),
             label_horizon=self.dataset.label_reach,
             expanding=self.config.folds.expanding,
+        )
+
+    @property
+    def windows(self) -> Windows:
+        """Which days train and which are judged, in every role."""
+        return make_windows(
+            self.all_folds,
+            len(self.dataset.dates),
+            self.dataset.label_reach,
+            self.config,
         )
 
 
@@ -53,16 +64,61 @@ def prepare(config: FrozenConfigDict) -> Experiment:
         label_horizon=dataset.label_reach,
         **config.folds,
     )
-    if len(dataset.tickers) == 1 and config.backtest.dollar_neutral:
+    if len(dataset.tickers) == 1 and config.backtest.book in regressors.NEUTRAL_BOOKS:
         raise ValueError(
-            f"the universe is {dataset.tickers[0]} alone, and a dollar-neutral book of "
-            "one name holds nothing; set config.backtest.dollar_neutral=False"
+            f"the universe is {dataset.tickers[0]} alone, and a neutral book of one "
+            "name holds nothing; set config.backtest.book=long_short"
         )
-    returns = np.asarray(dataset.market.returns)
-    positions = baselines.positions(dataset.close, returns, folds)
+    if config.backtest.fill == "open" and dataset.market.open_to_close is None:
+        raise ValueError(
+            "config.backtest.fill is open, but the prices of "
+            f"config.data.source={config.data.source} have no open; set it to close"
+        )
+    positions = baselines.positions(dataset, folds)
+    for name in config.baselines:
+        positions[name] = regressors.walk_forward_classifier(
+            dataset.panel, folds, regressors.LEARNED[name], config
+        )
     prepared = Experiment(config, dataset, folds, positions)
     check_training_rows(dataset, prepared.all_folds)
     return prepared
+
+
+def make_windows(
+    folds: Fold, num_days: int, label_horizon: int, config: FrozenConfigDict
+) -> Windows:
+    """Lays out calibration and cross-validation beside the folds.
+
+    Args:
+      folds: [F + 1], the final model's window last.
+      num_days: T.
+      label_horizon: sessions that a label looks ahead.
+      config: the experiment's.
+
+    Returns:
+      The windows.
+
+    Raises:
+      ValueError: a fold or a split has no day to train on.
+    """
+    embargo = config.folds.embargo_days
+    held_out = folds_lib.held_out(
+        folds,
+        walk_forward.calibration_days(config),
+        label_horizon=label_horizon,
+        embargo_days=embargo,
+    )
+    combination = None
+    if config.combinatorial.num_groups:
+        combination = combinatorial.combine(
+            folds_lib.combinatorial_folds(
+                num_days,
+                **config.combinatorial,
+                label_horizon=label_horizon,
+                embargo_days=embargo,
+            )
+        )
+    return Windows(folds, held_out, combination)
 
 
 def check_training_rows(dataset: Dataset, folds: Fold) -> None:
@@ -86,6 +142,6 @@ def arguments(experiment: Experiment) -> tuple:
         jax.random.key(config.seed),
         dataset.panel,
         dataset.market,
-        jax.tree.map(jnp.asarray, experiment.all_folds),
+        jax.tree.map(jnp.asarray, experiment.windows),
         jnp.stack([jnp.asarray(x, jnp.float32) for x in others.values()]),
     )

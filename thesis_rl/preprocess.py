@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.types import Fold, Panel, Row
+from thesis_rl.types import Fold, Panel, Row, Split
 
 QUINTILES = (0.2, 0.4, 0.6, 0.8)
 TRADING_R1_QUANTILES = (0.03, 0.15, 0.53, 0.85)
@@ -20,19 +20,18 @@ class Scaler(NamedTuple):
     thresholds: jax.Array  # [A - 1], where scores are cut into decision labels.
 
 
-def fit(panel: Panel, fold: Fold, config: FrozenConfigDict) -> Scaler:
+def fit(panel: Panel, fold: Fold | Split, config: FrozenConfigDict) -> Scaler:
     """Fits feature scales and label thresholds on the training rows of one fold.
 
     Args:
-      panel: all rows; those outside [train_start, train_stop) are not read.
-      fold: day bounds.
+      panel: all rows; those of no training day are not read.
+      fold: which days those are.
       config: `config.labels`.
 
     Returns:
       The scaler.
     """
-    day = jnp.arange(panel.score.shape[0])
-    in_train = (day >= fold.train_start) & (day < fold.train_stop)
+    in_train = fold.trains_on(panel.score.shape[0])
     seen = panel.available & in_train[:, None, None]
     count = jnp.maximum(seen.sum((0, 1)), 1)
     mean = jnp.sum(panel.features, (0, 1), where=seen) / count
@@ -79,7 +78,7 @@ def label(score: jax.Array, thresholds: jax.Array) -> jax.Array:
 
 
 def draw(
-    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, num_days: int
+    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold | Split, num_days: int
 ) -> Row:
     """Draws training days of one fold, uniformly and with replacement.
 
@@ -90,14 +89,14 @@ def draw(
       key: consumed.
       panel: all rows.
       scaler: fitted on the fold.
-      fold: day bounds.
+      fold: which days are its training days.
       num_days: how many days to draw.
 
     Returns:
       `Row` with a leading axis [B], B = num_days · N; a row without a label has
       weight 0.
     """
-    days = jax.random.randint(key, (num_days,), fold.train_start, fold.train_stop)
+    days = fold.draw_days(key, num_days)
     at = jax.tree.map(lambda x: x[days].reshape(-1, *x.shape[2:]), panel)
     return Row(
         inputs=jax.vmap(inputs, in_axes=(0, 0, None))(

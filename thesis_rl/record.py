@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl import checkpoint, files
+from thesis_rl.calibration import Calibrator, Scaling
 from thesis_rl.data.panel import Dataset
 from thesis_rl.experiment import Result
 from thesis_rl.preparation import Experiment
@@ -79,8 +80,18 @@ def write(result: Result, workdir: Path) -> dict:
 def write_checkpoint(result: Result, path: Path) -> None:
     """Saves parameters, scalers and all that is needed to read them."""
     experiment, outcome = result.experiment, result.outcome
-    arrays = {"params": outcome.params, "scalers": outcome.scalers._asdict()}
+    arrays = {
+        "params": outcome.params,
+        "scalers": outcome.scalers._asdict(),
+        "calibrators": calibrator_arrays(outcome.calibrators),
+    }
     checkpoint.save(path, arrays, checkpoint_meta(experiment))
+
+
+def calibrator_arrays(calibrators: Calibrator) -> dict:
+    """Names the arrays of calibrators [F + 1], as a checkpoint nests them."""
+    fields = calibrators._asdict()
+    return {k: v._asdict() if isinstance(v, Scaling) else v for k, v in fields.items()}
 
 
 def checkpoint_meta(experiment: Experiment) -> dict:
@@ -169,6 +180,7 @@ def thesis_row(
     sections: np.ndarray,
     claims: np.ndarray,
     probabilities: np.ndarray,
+    confidence: float,
 ) -> Row:
     """Gathers what rendering needs about one (day, name)."""
     features, available, truth, known = (
@@ -186,6 +198,7 @@ def thesis_row(
         sections=sections,
         claims=claims,
         probabilities=probabilities,
+        confidence=float(confidence),
         features={
             feature: float(x) if seen else None
             for feature, x, seen in zip(
@@ -227,6 +240,7 @@ def write_theses(result: Result, workdir: Path) -> dict:
                 result.theses.sections[i, name],
                 result.theses.claims[i, name],
                 result.forecasts[result.final_stage].decision[i, name],
+                result.confidence[i, name],
             )
             try:
                 theses.append(generate_thesis(row, config.claims, repair=True))

@@ -13,6 +13,7 @@ from thesis_rl import config as config_lib
 from thesis_rl.checkpoint import CheckpointError
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.types import Fold, Panel
+from thesis_rl.vocabulary import DECISION_LABELS
 
 META_KEYS = (
     "schema_version",
@@ -30,7 +31,7 @@ class Run(NamedTuple):
 
     path: Path
     config: FrozenConfigDict
-    arrays: dict  # params by stage, [S, F + 1, ...], and scalers, [F + 1, ...].
+    arrays: dict  # params by stage, [S, F + 1, ...]; scalers and calibrators [F + 1].
     meta: dict  # As `record.checkpoint_meta`.
 
     @property
@@ -126,10 +127,17 @@ def implied_arrays(config: FrozenConfigDict, num_folds: int) -> dict:
 
     fold = Fold(*[struct((), jnp.int32)] * len(Fold._fields))
     params, scaler = jax.eval_shape(train, jax.random.key(0), panel, fold)
+    decision = struct((num_folds, len(DECISION_LABELS)), jnp.float32)
+    scaling = {"scale": decision, "bias": decision}
     stacked = lambda x, *axes: struct((*axes, *x.shape), x.dtype)  # noqa: E731
     return {
         "params": jax.tree.map(
             lambda x: stacked(x, config.num_seeds, num_folds), params
         ),
         "scalers": {k: stacked(x, num_folds) for k, x in scaler._asdict().items()},
+        "calibrators": {
+            "temperature": scaling,
+            "vector": scaling,
+            "cutoffs": struct((num_folds, num_claims), jnp.float32),
+        },
     }

@@ -6,7 +6,7 @@ from ml_collections import FrozenConfigDict
 from thesis_rl import descent, losses, policy, preprocess, rewards
 from thesis_rl.preprocess import Scaler
 from thesis_rl.sft import make_model
-from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Row
+from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Row, Split
 
 ESTIMATORS = {
     "pairwise": losses.pairwise,
@@ -118,7 +118,7 @@ def fit(
     params: Params,
     panel: Panel,
     scaler: Scaler,
-    fold: Fold,
+    fold: Fold | Split,
     config: FrozenConfigDict,
 ) -> tuple[Params, Metrics]:
     """Improves a policy by comparing the theses it writes about training rows.
@@ -131,7 +131,7 @@ def fit(
       params: the policy to start from, usually out of `sft.fit`.
       panel: all rows; only training rows of the fold are read.
       scaler: fitted on the same rows.
-      fold: day bounds.
+      fold: which days are its training days.
       config: the experiment's.
 
     Returns:

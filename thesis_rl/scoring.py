@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from thesis_rl import stats
-from thesis_rl.backtest import FILL_LAG, Ledger
-
-BETA_WINDOW = 252
+from thesis_rl.backtest import DAYS_A_YEAR, Ledger
+from thesis_rl.types import Market
 
 
 class Benchmark(NamedTuple):
@@ -15,6 +14,7 @@ class Benchmark(NamedTuple):
 
     market: np.ndarray  # [T'], mean return of the names quoted, without costs.
     betas: np.ndarray  # [T', N], trailing and lagged; 0 where not quoted.
+    cash: np.ndarray  # [T'], return of cash.
     equal_weight_gross: np.ndarray  # [T'], of the equal-weight book in the harness.
     equal_weight_net: np.ndarray  # [T']
 
@@ -23,7 +23,7 @@ class Book(NamedTuple):
     """One strategy's daily record."""
 
     gross: np.ndarray  # [T']
-    net: np.ndarray  # [T']
+    net: np.ndarray  # [T'], in excess of cash.
     headline_gross: np.ndarray  # [T'], hedged, or in excess of equal weight.
     headline_net: np.ndarray  # [T']
     turnover: np.ndarray  # [T']
@@ -31,46 +31,54 @@ class Book(NamedTuple):
     net_exposure: np.ndarray  # [T']
 
 
+def market_return(market: Market) -> np.ndarray:
+    """Returns the mean return of the names quoted that day, [T]; 0 where none is."""
+    tradable = np.asarray(market.tradable)
+    seen = np.where(tradable, np.asarray(market.returns, np.float64), 0.0)
+    return seen.sum(axis=1) / np.maximum(tradable.sum(axis=1), 1)
+
+
 def make_benchmark(
-    returns: np.ndarray, tradable: np.ndarray, first: int, equal_weight: Ledger
+    market: Market,
+    first: int,
+    equal_weight: Ledger,
+    fill_lag: int = 1,
+    cash_rate: float = 0.0,
 ) -> Benchmark:
     """Prepares the market return, the betas and the equal-weight book.
 
     Args:
-      returns: [T, N], of the whole panel: betas may look further back than the test.
-      tradable: [T, N].
+      market: of the whole panel, with betas: the first may be older than the test.
       first: first out-of-sample day.
       equal_weight: ledger of that book, [T'].
+      fill_lag: closes from a decision to its fill.
+      cash_rate: a year.
 
     Returns:
       The benchmark. A beta used on day t was known when day t's book was decided,
-      `FILL_LAG` closes before.
+      `fill_lag` + 1 closes before.
     """
-    seen = np.where(tradable, returns.astype(np.float64), np.nan)
-    market = np.nansum(seen, axis=1) / np.maximum(tradable.sum(axis=1), 1)
-    betas = stats.rolling_beta(seen, market, BETA_WINDOW)
-    lagged = np.ones_like(betas)
-    lagged[FILL_LAG:] = betas[:-FILL_LAG]
     gross, net = gross_and_net(equal_weight)
     days = slice(first, first + len(gross))
+    lag = fill_lag + 1
+    betas = np.asarray(market.beta, np.float64)
+    lagged = np.concatenate([np.ones_like(betas[:lag]), betas[:-lag]])
     # What is not quoted earns nothing that day, so there is nothing to hedge.
-    betas = np.where(tradable, lagged, 0.0)[days]
-    return Benchmark(market[days], betas, gross, net)
+    lagged = np.where(np.asarray(market.tradable), lagged, 0.0)
+    cash = np.asarray(market.days, np.float64) * cash_rate / DAYS_A_YEAR
+    return Benchmark(market_return(market)[days], lagged[days], cash[days], gross, net)
 
 
 def gross_and_net(ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
-    """Forms net = gross - costs in float64, [T'] each."""
-    gross, commission, half_spread = (
-        np.asarray(x, np.float64)
-        for x in (ledger.gross, ledger.commission, ledger.half_spread)
-    )
-    return gross, gross - commission - half_spread
+    """Forms gross, and net = gross + interest - costs, in float64, [T'] each."""
+    exact = Ledger(*(np.asarray(x, np.float64) for x in ledger))
+    return exact.gross, exact.net
 
 
 def make_book(ledger: Ledger, benchmark: Benchmark, hedged: bool) -> Book:
     """Adds the headline returns to a ledger.
 
-      hedged: r - (Σ w β) · market;   else: r - r(equal-weight book)
+      hedged: r - cash - (Σ w β) · market;   else: r - r(equal-weight book)
 
     Args:
       ledger: of one strategy, [T', ...].
@@ -81,13 +89,19 @@ def make_book(ledger: Ledger, benchmark: Benchmark, hedged: bool) -> Book:
       The book.
     """
     gross, net = gross_and_net(ledger)
-    weights = np.asarray(ledger.weights, np.float64)
-    hedge = (weights * benchmark.betas).sum(axis=1) * benchmark.market
+    excess = net - benchmark.cash
+    if hedged:
+        weights = np.asarray(ledger.weights, np.float64)
+        hedge = (weights * benchmark.betas).sum(axis=1) * benchmark.market
+        headline_gross, headline_net = gross - hedge, excess - hedge
+    else:
+        headline_gross = gross - benchmark.equal_weight_gross
+        headline_net = net - benchmark.equal_weight_net
     return Book(
         gross=gross,
-        net=net,
-        headline_gross=gross - (hedge if hedged else benchmark.equal_weight_gross),
-        headline_net=net - (hedge if hedged else benchmark.equal_weight_net),
+        net=excess,
+        headline_gross=headline_gross,
+        headline_net=headline_net,
         turnover=np.asarray(ledger.turnover, np.float64),
         gross_exposure=np.asarray(ledger.gross_exposure, np.float64),
         net_exposure=np.asarray(ledger.net_exposure, np.float64),
@@ -135,23 +149,3 @@ def over_seeds(books: list[Book]) -> dict:
         for s, t in table.items()
     }
     return mean | {"seed_sd": spread, "num_seeds": len(each)}
-
-
-def headline(book: Book) -> dict:
-    """Gives the net headline Sharpe with its interval, and what it could have told.
-
-    Args:
-      book: of the strategy that the run is judged by.
-
-    Returns:
-      sharpe, interval [low, high] (95%), detectable_sharpe, num_days, years.
-    """
-    returns = book.headline_net
-    low, high = stats.sharpe_interval(returns)
-    return {
-        "sharpe": stats.sharpe(returns),
-        "interval": [low, high],
-        "detectable_sharpe": stats.detectable_sharpe(len(returns)),
-        "num_days": len(returns),
-        "years": len(returns) / 252,
-    }

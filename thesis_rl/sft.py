@@ -7,7 +7,7 @@ from ml_collections import FrozenConfigDict
 
 from thesis_rl import descent, losses, policy, preprocess
 from thesis_rl.preprocess import Scaler
-from thesis_rl.types import Fold, Metrics, Panel, Params, Row
+from thesis_rl.types import Fold, Metrics, Panel, Params, Row, Split
 from thesis_rl.vocabulary import SECTION_NAMES
 
 
@@ -63,7 +63,7 @@ def fit(
     params: Params,
     panel: Panel,
     scaler: Scaler,
-    fold: Fold,
+    fold: Fold | Split,
     config: FrozenConfigDict,
 ) -> tuple[Params, Metrics]:
     """Teaches a policy the teachers' sections, true claims and decision labels.
@@ -73,7 +73,7 @@ def fit(
       params: the policy to start from.
       panel: all rows; only training rows of the fold are read.
       scaler: fitted on the same rows.
-      fold: day bounds.
+      fold: which days are its training days.
       config: the experiment's.
 
     Returns:

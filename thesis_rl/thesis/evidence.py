@@ -33,6 +33,7 @@ class Row(NamedTuple):
     known: np.ndarray  # [C] bool, the claims that can be checked.
     source: str
     horizons: tuple[int, ...]  # Sessions.
+    confidence: float | None = None  # Calibrated probability of the decision.
 
 
 class Finding(NamedTuple):

@@ -29,9 +29,11 @@ def _decision(thesis: dict[str, Any]) -> list[str]:
     ticker, as_of = _plain(thesis["ticker"]), _plain(thesis["as_of"])
     sessions = " and ".join(str(horizon) for horizon in decision["horizons"])
     shares = decision["probabilities"]
+    confidence = decision.get("confidence")
+    calibrated = "" if confidence is None else f" (calibrated {confidence:.0%})"
     return [
         f"# {ticker}, {as_of}: {_words(decision['label'])}",
-        f"Conviction {decision['conviction']:.0%}, position "
+        f"Conviction {decision['conviction']:.0%}{calibrated}, position "
         f"{decision['position']:+.2f}, judged over {sessions} sessions.",
         _table(
             [_words(label) for label in DECISION_LABELS],

@@ -100,7 +100,7 @@ def _status(finding: Finding) -> str:
 def _decision(row: Row) -> dict[str, Any]:
     """Writes the likeliest of the decisions [A] and the expected position."""
     shares = [round(p, DECIMALS) for p in np.asarray(row.probabilities).tolist()]
-    likeliest = int(np.argmax(row.probabilities))
+    likeliest, confidence = int(np.argmax(row.probabilities)), row.confidence
     position = sum(p * held for p, held in zip(shares, DECISION_POSITIONS, strict=True))
     return {
         "label": DECISION_LABELS[likeliest],
@@ -108,6 +108,7 @@ def _decision(row: Row) -> dict[str, Any]:
         "conviction": shares[likeliest],
         "position": round(position, DECIMALS),
         "horizons": [int(sessions) for sessions in row.horizons],
+        **({} if confidence is None else {"confidence": round(confidence, DECIMALS)}),
     }
 
 

@@ -1,0 +1,165 @@
+"""How fast the backtest is, beside vectorbt and in one call over a whole evaluation.
+
+    python experiments/benchmark_backtest.py
+    python experiments/benchmark_backtest.py --repeats=9
+
+1. One book, 1,000 days × 500 names. Ours: commission, half-spread, impact, cap,
+   borrow, interest and delisting, the whole ledger. vectorbt: one shared-cash
+   portfolio to target percents with a fee, and its returns. Compiling is left out of
+   both. Without vectorbt (`pip install vectorbt`) ours is timed alone.
+2. One compiled call: S seeds of 20 names over the test days of F folds, end to end as
+   a walk-forward trades them, each at five cost levels.
+
+Every time is a median over repeats that take turns, on the machine it runs on.
+"""
+
+import functools
+import math
+import pathlib
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from absl import app, flags, logging  # noqa: E402
+
+from thesis_rl import backtest  # noqa: E402
+from thesis_rl.backtest import Costs  # noqa: E402
+from thesis_rl.types import Market  # noqa: E402
+
+_REPEATS = flags.DEFINE_integer("repeats", 5, "Timed calls of each.", 1)
+_FOLDS = flags.DEFINE_integer("folds", 22, "F of the evaluation.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 6, "S of the evaluation.", 1)
+
+CAPITAL = 1e8
+FULL = Costs(1.0, 2.0, 1.0, 0.05, borrow_rate=0.01, cash_rate=0.02)
+SWEEP_BPS = (0.0, 2.0, 5.0, 10.0, 20.0)
+TEST_DAYS = 63  # A fold.
+
+
+def random_book(num_days: int, num_names: int) -> tuple[jax.Array, Market]:
+    """Draws daily long-short targets of gross exposure 1, and a market for them."""
+    rng = np.random.default_rng(0)
+    shape = (num_days, num_names)
+    drawn = rng.normal(size=shape)
+    delisted = np.zeros(shape, bool)
+    delisted[num_days // 2, 0] = True
+    market = Market(
+        returns=_floats(rng.normal(0, 0.02, shape)),
+        tradable=jnp.asarray((rng.random(shape) < 0.99) & ~delisted),
+        dollar_volume=_floats(rng.lognormal(18, 1, shape)),
+        volatility=_floats(rng.uniform(0.01, 0.03, shape)),
+        delisted=jnp.asarray(delisted),
+        days=_floats(np.resize([1, 1, 1, 1, 3], num_days)),
+    )
+    return _floats(drawn / np.abs(drawn).sum(1, keepdims=True)), market
+
+
+def _floats(values: np.ndarray) -> jax.Array:
+    return jnp.asarray(values, jnp.float32)
+
+
+def seconds(calls: list[Callable], repeats: int) -> list[float]:
+    """Returns the median time of each call; the calls take turns, warmed up."""
+    for call in calls:
+        jax.block_until_ready(call())
+    times = [[] for _ in calls]
+    for _ in range(repeats):
+        for call, taken in zip(calls, times, strict=True):
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            taken.append(time.perf_counter() - start)
+    return [statistics.median(taken) for taken in times]
+
+
+def vectorbt_returns(weights: jax.Array, market: Market) -> Callable | None:
+    """Returns a call that trades the same targets in vectorbt; None without it."""
+    try:
+        import pandas as pd
+        import vectorbt
+    except ImportError:
+        return None
+    prices = 100 * np.cumprod(1 + np.asarray(market.returns, np.float64), axis=0)
+    index = pd.bdate_range("2015-01-01", periods=len(prices))
+    close = pd.DataFrame(prices, index)
+    targets = pd.DataFrame(np.asarray(weights, np.float64), index)
+
+    def call():
+        return vectorbt.Portfolio.from_orders(
+            close,
+            targets,
+            size_type="targetpercent",
+            group_by=True,
+            cash_sharing=True,
+            call_seq="auto",
+            fees=(FULL.commission_bps + FULL.half_spread_bps) / 1e4,
+        ).returns()
+
+    return call
+
+
+def time_one_book(repeats: int) -> None:
+    weights, market = random_book(1000, 500)
+    trade = jax.jit(functools.partial(backtest.simulate, capital=CAPITAL))
+    ours = functools.partial(trade, weights, market, FULL)
+    theirs = vectorbt_returns(weights, market)
+    taken = seconds([ours] if theirs is None else [ours, theirs], repeats)
+    print("One book, 1,000 days × 500 names")
+    print(f"  thesis_rl, full cost model  {1e3 * taken[0]:8.1f} ms")
+    if theirs is None:
+        print("  vectorbt is not installed: pip install vectorbt")
+    else:
+        print(f"  vectorbt, fees              {1e3 * taken[1]:8.1f} ms")
+        print(f"  ratio                       {taken[1] / taken[0]:8.1f}")
+
+
+def evaluation(weights: jax.Array, market: Market, sweep: jax.Array) -> jax.Array:
+    """Trades every seed at every cost level.
+
+    Args:
+      weights: [S, T, N], T the test days of all folds.
+      market: [T, N].
+      sweep: commission in basis points, [L].
+
+    Returns:
+      Net returns [S, L, T].
+    """
+
+    def net(weights, commission):
+        costs = FULL._replace(commission_bps=commission, half_spread_bps=0.0)
+        return backtest.simulate(weights, market, costs, capital=CAPITAL).net
+
+    return jax.vmap(jax.vmap(net, (None, 0)), (0, None))(weights, sweep)
+
+
+def time_evaluation(num_folds: int, num_seeds: int, repeats: int) -> None:
+    num_days, num_names = num_folds * TEST_DAYS, 20
+    _, market = random_book(num_days, num_names)
+    shape = (num_seeds, num_days, num_names)
+    weights = _floats(np.random.default_rng(1).normal(0, 1 / num_names, shape))
+    sweep = jnp.array(SWEEP_BPS)
+    call = functools.partial(jax.jit(evaluation), weights, market, sweep)
+    (taken,) = seconds([call], repeats)
+    rows = math.prod(shape) * len(SWEEP_BPS)
+    print(
+        f"{num_folds} folds of {TEST_DAYS} days × {num_seeds} seeds × "
+        f"{len(SWEEP_BPS)} cost levels, {num_names} names, one call\n"
+        f"  {1e3 * taken:.1f} ms, {rows / taken:.3g} rows a second"
+    )
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]!r}")
+    logging.set_verbosity(logging.WARNING)
+    time_one_book(_REPEATS.value)
+    time_evaluation(_FOLDS.value, _SEEDS.value, _REPEATS.value)
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,98 @@
+"""Combinatorial purged cross-validation: several tracks through every day.
+
+Each split trains on both sides of what it is tested on, so a track is no record that
+anybody could have earned. It asks how much of a result hangs on the one path that
+history took.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import FrozenConfigDict
+
+from thesis_rl import preprocess, training
+from thesis_rl.folds import CombinatorialFolds
+from thesis_rl.types import Panel, Split
+
+
+class Combination(NamedTuple):
+    """Splits, and where each path finds the forecasts of each of its days."""
+
+    train: jax.Array  # [splits, T] bool
+    first_days: jax.Array  # [splits, k] int32, of the slice over each tested group.
+    split: jax.Array  # [num_paths, T] int32, which split forecasts the day,
+    slot: jax.Array  # [num_paths, T] int32, in which of its slices,
+    offset: jax.Array  # [num_paths, T] int32, how many days in.
+
+
+def slice_days(num_days: int, num_groups: int) -> int:
+    """Returns the length of the longest group, of which every slice is made."""
+    return -(-num_days // num_groups)
+
+
+def combine(folds: CombinatorialFolds) -> Combination:
+    """Lays out splits and paths as the indices that the program needs.
+
+    Args:
+      folds: of `folds.combinatorial_folds`.
+
+    Returns:
+      NumPy arrays.
+    """
+    num_days, num_groups = folds.train.shape[1], folds.paths.shape[1]
+    groups = np.array_split(np.arange(num_days), num_groups)
+    last_start = num_days - slice_days(num_days, num_groups)
+    starts = np.array([min(days[0], last_start) for days in groups])
+    tested = np.array([[row[days[0]] for days in groups] for row in folds.test])
+    num_splits = len(tested)
+    of_split = np.nonzero(tested)[1].reshape(num_splits, -1)  # [splits, k] groups
+    group = np.repeat(np.arange(num_groups), [len(days) for days in groups])  # [T]
+    split = folds.paths[:, group]
+    slot = (of_split[split] == group[None, :, None]).argmax(axis=-1)
+    offset = np.broadcast_to(np.arange(num_days) - starts[group], split.shape)
+    index = (starts[of_split], split, slot, offset)
+    return Combination(folds.train, *(x.astype(np.int32) for x in index))
+
+
+def train_and_predict(
+    key: jax.Array, panel: Panel, combination: Combination, config: FrozenConfigDict
+) -> jax.Array:
+    """Trains every seed of every split, and joins their forecasts into paths.
+
+    Args:
+      key: consumed.
+      panel: all rows.
+      combination: of `combine`.
+      config: the experiment's; its ablations are left out.
+
+    Returns:
+      Decision probabilities [S, num_paths, T, N, A] of the final stage.
+    """
+    config = training.with_changes(config, {"ablations": ()})
+    num_days, num_splits = panel.score.shape[0], combination.train.shape[0]
+    length = slice_days(num_days, config.combinatorial.num_groups)
+    splits = Split(combination.train)
+    scalers = jax.lax.map(
+        lambda split: preprocess.fit(panel, split, config.labels), splits
+    )
+
+    def run(i):
+        seed, index = jnp.divmod(i, num_splits)
+        split, scaler = jax.tree.map(lambda x: x[index], (splits, scalers))
+        # No fold's train stop is past the data, so no fold has this key.
+        run_key = jax.random.fold_in(
+            jax.random.fold_in(key, seed), num_days + 1 + index
+        )
+        params, _ = training.train(run_key, panel, scaler, split, config)
+        final = params[training.final_stage(params)]
+
+        def forecast(first_day):
+            return training.predict(final, panel, scaler, first_day, length, config)
+
+        return jax.lax.map(forecast, combination.first_days[index]).decision
+
+    done = training.in_groups(run, config.num_seeds * num_splits, config.group_size)
+    done = done.reshape(config.num_seeds, num_splits, *done.shape[1:])
+    return done[:, combination.split, combination.slot, combination.offset]

@@ -1,0 +1,172 @@
+"""What a sceptic asks of a record: how sure, against what, and whether by luck."""
+
+import math
+
+import jax
+import numpy as np
+import pandas as pd
+
+from thesis_rl import stats
+from thesis_rl.scoring import Book
+
+YEAR = 252
+NUM_DRAWS = 2000
+
+
+def headline(key: jax.Array, book: Book, hold_days: int) -> dict:
+    """Judges the net headline returns of the strategy that a run stands by.
+
+    Args:
+      key: of the bootstrap.
+      book: of that strategy.
+      hold_days: sessions a position is held, the least length of a block.
+
+    Returns:
+      sharpe, annual; interval, 95% by stationary bootstrap; interval_iid, which takes
+      days to be independent; sharpe_lo, annualised with autocorrelations; skew and
+      raw kurtosis; psr; min_track_record_years, NaN where the Sharpe is not positive;
+      value_at_risk and conditional_value_at_risk a day; sortino, calmar;
+      detectable_sharpe, num_days, years, mean_block.
+    """
+    returns = book.headline_net
+    num_days = len(returns)
+    sharpe = stats.sharpe(returns)
+    mean_block = max(stats.optimal_block_length(returns), hold_days)
+    interval = stats.sharpe_bootstrap(key, returns, mean_block=mean_block)
+    moments = stats.skewness(returns), stats.kurtosis(returns)
+    daily = sharpe / math.sqrt(YEAR)
+    track_record = stats.min_track_record(daily, 0.0, *moments)
+    return {
+        "sharpe": sharpe,
+        "interval": list(interval),
+        "interval_iid": list(stats.sharpe_interval(returns)),
+        "mean_block": mean_block,
+        "sharpe_lo": stats.lo_sharpe(returns),
+        "skew": moments[0],
+        "kurtosis": moments[1],
+        "psr": stats.probabilistic_sharpe(daily, 0.0, num_days, *moments),
+        "min_track_record_years": track_record / YEAR,
+        "sortino": stats.sortino(returns),
+        "calmar": stats.calmar(returns),
+        "max_drawdown": stats.max_drawdown(returns),
+        "value_at_risk": stats.value_at_risk(returns),
+        "conditional_value_at_risk": stats.conditional_value_at_risk(returns),
+        "detectable_sharpe": stats.detectable_sharpe(num_days),
+        "num_days": num_days,
+        "years": num_days / YEAR,
+    }
+
+
+def position_loss(positions: np.ndarray, payoff: np.ndarray) -> np.ndarray:
+    """Returns each day's loss of the positions taken, [T'].
+
+      loss_t = -Σ_n w·payoff / Σ_n |w|,   0 on a day without a position
+
+    Args:
+      positions: w, [T', N].
+      payoff: volatility units that a long position earned, 0 without a label.
+
+    Returns:
+      One loss a day: names of a day share its news, so days are what is counted.
+    """
+    held = np.abs(positions).sum(axis=1)
+    earned = (positions * payoff).sum(axis=1)
+    return -np.divide(earned, held, out=np.zeros(len(held)), where=held > 0)
+
+
+def compare(
+    key: jax.Array,
+    judged: Book,
+    other: Book,
+    judged_loss: np.ndarray,
+    other_loss: np.ndarray,
+    mean_block: float,
+    label_reach: int,
+) -> dict:
+    """Compares the strategy a run stands by with another.
+
+    Args:
+      key: of the bootstrap.
+      judged: its book.
+      other: the other's.
+      judged_loss: [T'] of `position_loss`.
+      other_loss: likewise.
+      mean_block: of the bootstrap.
+      label_reach: sessions that a payoff looks ahead.
+
+    Returns:
+      sharpe_difference with interval and p, by a bootstrap of the same days; dm and
+      dm_p, Diebold and Mariano's test of the losses, negative where judged is better.
+    """
+    difference, low, high, p = stats.sharpe_difference_bootstrap(
+        key, judged.headline_net, other.headline_net, mean_block=mean_block
+    )
+    statistic, dm_p = stats.diebold_mariano(
+        judged_loss, other_loss, horizon=min(label_reach, len(judged_loss) // 4)
+    )
+    return {
+        "sharpe_difference": difference,
+        "interval": [low, high],
+        "p": p,
+        "dm": statistic,
+        "dm_p": dm_p,
+    }
+
+
+def superiority(key: jax.Array, books: dict[str, Book], mean_block: float) -> dict:
+    """Asks whether the best of all strategies beats nothing at all by more than luck.
+
+    The benchmark is zero: headline returns are in excess of it by their definition.
+
+    Args:
+      key: of the bootstrap.
+      books: every strategy under the headline's mapping.
+      mean_block: of the bootstrap.
+
+    Returns:
+      p of the studentised test of superior predictive ability; best, the name with
+      the highest headline Sharpe; survivors of StepM at 5%; num_models that varied.
+    """
+    sharpes = {name: stats.sharpe(book.headline_net) for name, book in books.items()}
+    names = [name for name, sharpe in sharpes.items() if not math.isnan(sharpe)]
+    if not names:
+        return {"p": math.nan, "best": "", "survivors": [], "num_models": 0}
+    performance = np.stack([books[name].headline_net for name in names], axis=1)
+    spa_key, step_key = jax.random.split(key)
+    survive = stats.step_m(step_key, performance, mean_block, NUM_DRAWS)
+    return {
+        "p": stats.superior_predictive_ability(
+            spa_key, performance, mean_block, NUM_DRAWS
+        ),
+        "best": max(names, key=sharpes.get),
+        "survivors": [n for n, kept in zip(names, survive, strict=True) if kept],
+        "num_models": len(names),
+    }
+
+
+def forward_returns(close: pd.DataFrame, entry_lag: int, reach: int) -> np.ndarray:
+    """Returns P[t + reach] / P[t + entry_lag] - 1, [T, N]; NaN where not known."""
+    return (close.shift(-reach) / close.shift(-entry_lag) - 1).to_numpy()
+
+
+def rank_ic(
+    probabilities: np.ndarray, forward: np.ndarray, quoted: np.ndarray, reach: int
+) -> dict:
+    """Correlates the expected decision with what prices then did, day by day.
+
+    Args:
+      probabilities: [T', N, A].
+      forward: raw forward returns [T', N], NaN where not known.
+      quoted: [T', N] bool.
+      reach: sessions over which the forward returns of neighbouring days overlap.
+
+    Returns:
+      mean, t and p, days that had a correlation, and days without.
+    """
+    scores = probabilities @ np.arange(probabilities.shape[-1])
+    mask = quoted & np.isfinite(forward)
+    ic = stats.rank_ic(scores, np.where(mask, forward, 0.0), mask)
+    days = int(np.isfinite(ic).sum())
+    enough = days > 2 * reach
+    mean, t, p = stats.rank_ic_test(ic, reach) if enough else (np.nan,) * 3
+    return {"mean": mean, "t": t, "p": p, "days": days, "without": len(ic) - days}

@@ -1,0 +1,150 @@
+"""How far a headline can be trusted, and what it depends on."""
+
+import jax
+import numpy as np
+
+from thesis_rl import (
+    confidence,
+    inference,
+    portfolio,
+    regimes,
+    scoring,
+    sensitivity,
+)
+from thesis_rl.evaluation import CONTROLLED, Scores, unseen
+from thesis_rl.preparation import Experiment
+from thesis_rl.walk_forward import Outcome
+
+PAYOFF_CLIP = 2.0  # As the reward `utility` clips it.
+
+
+def judge(
+    experiment: Experiment,
+    outcome: Outcome,
+    scores: Scores,
+    decisions: dict[str, np.ndarray],
+    final: str,
+) -> dict:
+    """Measures how far the headline can be trusted, and what it depends on.
+
+    Args:
+      experiment: as prepared.
+      outcome: as run.
+      scores: of the same.
+      decisions: by stage, probabilities [T', N, A], means over seeds.
+      final: the stage whose ensemble is the headline.
+
+    Returns:
+      JSON-able sections of the summary: headline, comparisons, superiority, rank_ic,
+      calibration, costs, capacity, paths, regimes.
+    """
+    config, dataset, folds, _ = experiment
+    rules = config.backtest
+    key = jax.random.key(config.seed)
+    headline = inference.headline(
+        jax.random.fold_in(key, 0), scores.books["ensemble"], rules.hold_days
+    )
+    mean_block = headline["mean_block"]
+    hedged = rules.book != "long_only"
+    ledger = jax.tree.map(lambda x: x[-1], outcome.ledgers[final][rules.mapping])
+    market, paths = dataset.market, outcome.paths
+    return {
+        "headline": {"strategy": "ensemble", "mapping": rules.mapping, **headline},
+        "comparisons": comparisons(
+            jax.random.fold_in(key, 1), experiment, scores, decisions, final, mean_block
+        ),
+        "superiority": inference.superiority(
+            jax.random.fold_in(key, 2), scores.books, mean_block
+        ),
+        "rank_ic": rank_ics(experiment, decisions),
+        "calibration": calibration(experiment, outcome, decisions[final]),
+        "costs": sensitivity.cost_sweep(outcome.sensitivity, scores.benchmark, hedged)
+        | {
+            "items": sensitivity.cost_items(ledger),
+            "clipped": int(np.sum(outcome.sensitivity.clipped)),
+        },
+        "capacity": sensitivity.capacity(outcome.sensitivity, scores.benchmark, hedged),
+        "paths": None if paths is None else sensitivity.paths(paths, market, config),
+        "regimes": regimes.tabulate(
+            scores.books["ensemble"].headline_net,
+            scoring.market_return(market),
+            dataset.dates,
+            folds,
+        ),
+    }
+
+
+def comparisons(
+    key: jax.Array,
+    experiment: Experiment,
+    scores: Scores,
+    decisions: dict[str, np.ndarray],
+    final: str,
+    mean_block: float,
+) -> dict:
+    """Compares the ensemble with every other strategy, by returns and by forecasts."""
+    config, dataset, _, others = experiment
+    days = unseen(experiment)
+    payoff = np.asarray(dataset.panel.payoff, np.float64)[days]
+    payoff = np.clip(payoff, -PAYOFF_CLIP, PAYOFF_CLIP)
+    payoff = np.where(np.asarray(dataset.panel.labelled)[days], payoff, 0.0)
+    mapped = {
+        f"{stage}_ensemble": np.asarray(
+            portfolio.positions(p, config.backtest.mapping), np.float64
+        )
+        for stage, p in decisions.items()
+    }
+    mapped["ensemble"] = mapped.pop(f"{final}_ensemble")
+    positions = mapped | {name: np.asarray(x) for name, x in others.items()}
+    positions[CONTROLLED] = positions["ensemble"]
+    losses = {n: inference.position_loss(x, payoff) for n, x in positions.items()}
+    return {
+        name: inference.compare(
+            key,
+            scores.books["ensemble"],
+            book,
+            losses["ensemble"],
+            losses[name],
+            mean_block,
+            dataset.label_reach,
+        )
+        for name, book in scores.books.items()
+        if name != "ensemble"
+    }
+
+
+def rank_ics(experiment: Experiment, decisions: dict[str, np.ndarray]) -> dict:
+    """Measures each stage's rank correlation with raw forward returns."""
+    config, dataset, _, _ = experiment
+    days, lag = unseen(experiment), config.labels.entry_lag
+    forward = inference.forward_returns(dataset.close, lag, dataset.label_reach)
+    quoted = np.asarray(dataset.market.tradable)[days]
+    overlap = dataset.label_reach - lag
+    return {
+        stage: inference.rank_ic(p, forward[days], quoted, overlap)
+        for stage, p in decisions.items()
+    }
+
+
+def calibration(experiment: Experiment, outcome: Outcome, decision: np.ndarray) -> dict:
+    """Measures the ensemble's probabilities before and after each scaling."""
+    days = unseen(experiment)
+    panel = experiment.dataset.panel
+    rows = np.asarray(panel.labelled)[days]
+    label = confidence.labels(
+        np.asarray(panel.score)[days], np.asarray(outcome.scalers.thresholds)
+    )[rows]
+    stated = {"before": decision} | {
+        scaling: confidence.rescaled(decision, outcome.calibrators, scaling)
+        for scaling in ("temperature", "vector")
+    }
+    measured = {
+        name: confidence.measure(np.asarray(p, np.float64)[rows], label)
+        for name, p in stated.items()
+    }
+    temperatures = 1 / np.asarray(outcome.calibrators.temperature.scale)[:-1, 0]
+    return measured | {
+        "num_rows": int(rows.sum()),
+        "scaling": experiment.config.calibration.scaling,
+        "median_temperature": float(np.median(temperatures)),
+    }

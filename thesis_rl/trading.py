@@ -1,0 +1,152 @@
+"""What the compiled program trades: every stage, baseline, cost and size of capital."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import FrozenConfigDict
+
+from thesis_rl import backtest, portfolio, training
+from thesis_rl.backtest import Costs, Ledger
+from thesis_rl.types import Market
+
+COST_SWEEP_BPS = (0.0, 2.0, 5.0, 10.0, 20.0)  # Of the value traded, all told.
+CAPITALS = (1e5, 1e6, 1e7, 1e8, 1e9, 1e10)  # In the currency of the volumes.
+CVAR_WINDOW = 252
+
+
+class Sensitivity(NamedTuple):
+    """The headline's book under other costs, other capital, and a controller."""
+
+    costs: Ledger  # [costs, T'], one a rate of `COST_SWEEP_BPS`.
+    capacity: Ledger | None  # [capitals, T'], where the panel has volumes.
+    controlled: Ledger | None  # [T'], where `cvar_limit` is set.
+    clipped: jax.Array  # [T'] int32, names that a position limit held back.
+
+
+def rates(config: FrozenConfigDict) -> Costs:
+    """Gathers the rates of `config.backtest`."""
+    return Costs(**{name: config.backtest[name] for name in Costs._fields})
+
+
+def simulate(
+    weights: jax.Array,
+    market: Market,
+    config: FrozenConfigDict,
+    costs: Costs | None = None,
+    capital: float | jax.Array | None = None,
+) -> Ledger:
+    """Trades target weights [T, N] by the rules of `config.backtest`.
+
+    Args:
+      weights: decided at each close.
+      market: [T, N].
+      config: the experiment's.
+      costs: instead of the config's.
+      capital: instead of the config's.
+
+    Returns:
+      The ledger.
+    """
+    rules = config.backtest
+    return backtest.simulate(
+        weights,
+        market,
+        rates(config) if costs is None else costs,
+        capital=rules.capital if capital is None else capital,
+        fill_lag=rules.fill_lag,
+        at_open=rules.fill == "open",
+        same_close=rules.same_close,
+    )
+
+
+def trade(
+    probabilities: jax.Array, market: Market, config: FrozenConfigDict
+) -> dict[str, Ledger]:
+    """Trades each seed's decisions, and last the mean of their probabilities.
+
+    Args:
+      probabilities: [S, T, N, A].
+      market: [T, N].
+      config: the experiment's.
+
+    Returns:
+      By mapping, ledgers with leading axes [S + 1, T].
+    """
+    with_mean = jnp.concatenate([probabilities, probabilities.mean(0, keepdims=True)])
+
+    def book(probabilities, mapping):
+        positions = portfolio.positions(probabilities, mapping)
+        weights, _ = portfolio.target_weights(positions, market, config.backtest)
+        return simulate(weights, market, config)
+
+    return {
+        mapping: jax.vmap(book, in_axes=(0, None))(with_mean, mapping)
+        for mapping in portfolio.MAPPINGS
+    }
+
+
+def trade_as_given(
+    positions: jax.Array, market: Market, config: FrozenConfigDict
+) -> Ledger:
+    """Trades several books of positions [V, T, N] that are neutral or not by intent."""
+    given = {"backtest.book": "long_short", "backtest.volatility_target": 0.0}
+    rules = training.with_changes(config, given).backtest
+
+    def book(positions):
+        weights, _ = portfolio.target_weights(positions, market, rules)
+        return simulate(weights, market, config)
+
+    return jax.vmap(book)(positions)
+
+
+def trade_paths(
+    probabilities: jax.Array, market: Market, config: FrozenConfigDict
+) -> Ledger:
+    """Trades each path [num_paths, T, N, A] under the headline's mapping."""
+
+    def book(probabilities):
+        positions = portfolio.positions(probabilities, config.backtest.mapping)
+        weights, _ = portfolio.target_weights(positions, market, config.backtest)
+        return simulate(weights, market, config)
+
+    return jax.vmap(book)(probabilities)
+
+
+def sensitivity(
+    probabilities: jax.Array, market: Market, config: FrozenConfigDict
+) -> Sensitivity:
+    """Trades the headline's book at other costs and sizes, and under a controller.
+
+    Args:
+      probabilities: [T, N, A], the mean over seeds.
+      market: [T, N].
+      config: the experiment's.
+
+    Returns:
+      Ledgers, each with a leading axis where several were tried.
+    """
+    rules = config.backtest
+    positions = portfolio.positions(probabilities, rules.mapping)
+    weights, clipped = portfolio.target_weights(positions, market, rules)
+
+    def at_cost(bps):
+        costs = rates(config)._replace(commission_bps=0.0, half_spread_bps=bps)
+        return simulate(weights, market, config, costs=costs)
+
+    def at_size(capital):
+        return simulate(weights, market, config, capital=capital)
+
+    sized = market.dollar_volume is not None and rules.impact_coefficient > 0
+    controlled = None
+    if rules.cvar_limit:
+        exposure = portfolio.cvar_exposure(
+            simulate(weights, market, config).gross, rules.cvar_limit, CVAR_WINDOW
+        )
+        controlled = simulate(weights * exposure[:, None], market, config)
+    return Sensitivity(
+        costs=jax.vmap(at_cost)(jnp.array(COST_SWEEP_BPS)),
+        capacity=jax.vmap(at_size)(jnp.array(CAPITALS)) if sized else None,
+        controlled=controlled,
+        clipped=clipped,
+    )

@@ -1,0 +1,152 @@
+"""One network of one fold: every stage of its training, and its forecasts."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict, FrozenConfigDict
+
+from thesis_rl import preprocess, rft, sft
+from thesis_rl.preprocess import Scaler
+from thesis_rl.types import Fold, Metrics, Panel, Params, Split
+
+ABLATIONS = {
+    "exact": {"rft.estimator": "exact"},
+    "rft_only": {},
+    "no_claims": {"reward.weights": (0.2, 0.0, 0.5)},
+    "no_structure": {"reward.weights": (0.0, 0.3, 0.5)},
+}
+
+
+class Forecasts(NamedTuple):
+    """Probabilities of every section, claim and decision."""
+
+    sections: jax.Array  # [..., P]
+    claims: jax.Array  # [..., C]
+    decision: jax.Array  # [..., A]
+
+
+def final_stage(stages: Iterable[str]) -> str:
+    """Names the stage whose ensemble is the headline: rft, or sft in a run without."""
+    return "rft" if "rft" in stages else "sft"
+
+
+def train_fold(
+    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, config: FrozenConfigDict
+) -> tuple[dict[str, Params], dict[str, Metrics]]:
+    """Trains one seed of one fold from scratch. The key is consumed.
+
+    Args:
+      key: of the seed; the fold's last training day is folded in, so that a window
+        trains the same whatever other folds run beside it.
+      panel: all rows.
+      scaler: fitted on the fold.
+      fold: day bounds.
+      config: the experiment's.
+
+    Returns:
+      Parameters and metrics by stage.
+    """
+    key = jax.random.fold_in(key, fold.train_stop)
+    return train(key, panel, scaler, fold, config)
+
+
+def train(
+    key: jax.Array,
+    panel: Panel,
+    scaler: Scaler,
+    fold: Fold | Split,
+    config: FrozenConfigDict,
+) -> tuple[dict[str, Params], dict[str, Metrics]]:
+    """Trains one network through every stage, and through each ablation of the last.
+
+    Args:
+      key: consumed.
+      panel: all rows.
+      scaler: fitted on the fold.
+      fold: which days are its training days.
+      config: the experiment's.
+
+    Returns:
+      Parameters and metrics by stage: sft, rft, and those of `config.ablations`.
+    """
+    init_key, sft_key, rft_key, ablation_key = jax.random.split(key, 4)
+    model = sft.make_model(config)
+    params = model.init(init_key, jnp.zeros(2 * panel.features.shape[-1]))
+    warm, sft_metrics = sft.fit(sft_key, params, panel, scaler, fold, config)
+    stages = {"sft": (warm, sft_metrics)}
+    if config.rft.num_steps:
+        stages["rft"] = rft.fit(rft_key, warm, panel, scaler, fold, config)
+        for i, name in enumerate(config.ablations):
+            start = params if name == "rft_only" else warm
+            changed = with_changes(config, ABLATIONS[name])
+            key = jax.random.fold_in(ablation_key, i)
+            stages[name] = rft.fit(key, start, panel, scaler, fold, changed)
+    return tuple({name: s[i] for name, s in stages.items()} for i in range(2))
+
+
+def with_changes(config: FrozenConfigDict, changes: dict[str, Any]) -> FrozenConfigDict:
+    """Returns the same experiment with some values changed, by dotted key."""
+    changed = ConfigDict(config.to_dict())
+    changed.update_from_flattened_dict(changes)
+    return FrozenConfigDict(changed)
+
+
+def predict(
+    params: Params,
+    panel: Panel,
+    scaler: Scaler,
+    first_day: jax.Array,
+    num_days: int,
+    config: FrozenConfigDict,
+) -> Forecasts:
+    """Forecasts every row of a stretch of days.
+
+    Args:
+      params: of one network.
+      panel: all rows; only features of those days are read.
+      scaler: fitted on the network's fold.
+      first_day: [] int32.
+      num_days: length of the stretch.
+      config: the experiment's.
+
+    Returns:
+      Forecasts with leading axes [num_days, N].
+    """
+    model = sft.make_model(config)
+
+    def forecast(features, available):
+        inputs = preprocess.inputs(features, available, scaler)
+        logits = model.apply(params, inputs)
+        return Forecasts(
+            sections=jax.nn.sigmoid(logits.sections),
+            claims=jax.nn.sigmoid(logits.claims),
+            decision=jax.nn.softmax(logits.decision),
+        )
+
+    days = lambda x: jax.lax.dynamic_slice_in_dim(x, first_day, num_days)  # noqa: E731
+    return jax.vmap(jax.vmap(forecast))(days(panel.features), days(panel.available))
+
+
+def in_groups(run: Callable[[jax.Array], Any], num_runs: int, group_size: int) -> Any:
+    """Maps runs 0 … num_runs − 1, a few side by side.
+
+    More at once would fall out of a processor's cache. The last group is filled up
+    with runs that are thrown away.
+
+    Args:
+      run: of the index of a run, [] int32.
+      num_runs: how many there are.
+      group_size: how many go side by side.
+
+    Returns:
+      What `run` returns, with a leading axis [num_runs].
+    """
+    group = min(group_size, num_runs)
+    num_groups = -(-num_runs // group)
+    index = jnp.arange(num_groups * group) % num_runs
+    done = jax.lax.map(jax.vmap(run), index.reshape(num_groups, group))
+    return jax.tree.map(
+        lambda x: x.reshape(num_groups * group, *x.shape[2:])[:num_runs], done
+    )
