@@ -12,12 +12,10 @@ features carry nothing. Every figure is a mean over markets with its standard er
 import pathlib
 import sys
 import time
-from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
 
-import jax  # noqa: E402
 import numpy as np  # noqa: E402
 from absl import flags, logging  # noqa: E402
 from ml_collections import ConfigDict, FrozenConfigDict  # noqa: E402
@@ -26,18 +24,15 @@ from rich.table import Table  # noqa: E402
 from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import planted  # noqa: E402
-from experiments.run import keep_compiled_programs, run_from_shell  # noqa: E402
-from thesis_rl import (  # noqa: E402
-    experiment,
-    files,
-    regressors,
-    scoring,
-    stats,
-    walk_forward,
+from experiments.known_truth import (  # noqa: E402
+    Honesty,
+    Score,
+    Scores,
+    make_market,
+    score_market,
 )
-from thesis_rl.backtest import MAPPINGS  # noqa: E402
-from thesis_rl.preparation import Experiment  # noqa: E402
-from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
+from experiments.run import keep_compiled_programs, run_from_shell  # noqa: E402
+from thesis_rl import files  # noqa: E402
 
 _MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 2)
 _NULL_MARKETS = flags.DEFINE_integer("null_markets", 32, "NULL markets.", 2)
@@ -45,14 +40,14 @@ _SEEDS = flags.DEFINE_integer("seeds", 1, "Networks a fold and market.", 1)
 _BOOSTING = flags.DEFINE_bool("boosting", True, "Also fit gradient boosting (slow).")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for every market's numbers.")
 
+COLUMNS = (
+    "share, signs",
+    "share, expected",
+    "Sharpe, signs",
+    "reward",
+    "drawdown, vols",
+)
 CELLS = (("linear", 1260), ("nonlinear", 1260), ("linear", 320), ("nonlinear", 320))
-
-
-class Score(NamedTuple):
-    """One book on one market."""
-
-    sharpe: float  # Gross headline.
-    reward: float  # Mean utility of its decisions on labelled unseen rows.
 
 
 def cell_config(kind: str, train_days: int, num_seeds: int) -> ConfigDict:
@@ -77,91 +72,9 @@ def supervised_config(config: ConfigDict) -> ConfigDict:
     return changed
 
 
-def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
-    """Simulates one market, with oracles and regressions in place of baselines."""
-    config.data.synthetic.seed = seed
-    prepared = experiment.prepare(FrozenConfigDict(config))
-    dataset, folds = prepared.dataset, prepared.folds
-    unseen = slice(folds.test_start[0], folds.test_stop[-1])
-    true_label = np.searchsorted(
-        (0.2, 0.4, 0.6, 0.8), np.asarray(dataset.panel.score)[unseen], side="right"
-    )
-    labelled = np.asarray(dataset.panel.labelled)[unseen]
-    forecasts = {"ridge": regressors.ridge}
-    if boosting:
-        forecasts["boosting"] = regressors.boosting
-    forecasts = {
-        name: regressors.walk_forward(dataset.panel, folds, fit)
-        for name, fit in forecasts.items()
-    }
-    random = np.random.default_rng(seed)
-    positions = {
-        "oracle_signal.signs": np.sign(dataset.signal[unseen]),
-        "oracle_signal.expected": dataset.signal[unseen],
-        "oracle_labels.signs": np.take(DECISION_SIGNS, true_label) * labelled,
-        "oracle_labels.expected": np.take(DECISION_POSITIONS, true_label) * labelled,
-        "random_signs.signs": random.choice([-1.0, 1.0], labelled.shape),
-        **{f"{name}.signs": np.sign(x) for name, x in forecasts.items()},
-        **{f"{name}.expected": x for name, x in forecasts.items()},
-    }
-    neutral = {k: x - x.mean(axis=1, keepdims=True) for k, x in positions.items()}
-    return prepared._replace(
-        baselines={"equal_weight": np.ones_like(labelled, float), **neutral}
-    )
-
-
-def score_market(market: Experiment, config: FrozenConfigDict) -> dict[str, Score]:
-    """Trains on one market and scores every book, keyed `learner.mapping`."""
-    outcome = walk_forward.run(*experiment.arguments(market), config)
-    outcome = jax.tree.map(np.asarray, outcome)
-    names = list(market.baselines)
-    line = lambda ledger, i: jax.tree.map(lambda x: x[i], ledger)  # noqa: E731
-    dataset, first = market.dataset, market.folds.test_start[0]
-    benchmark = scoring.make_benchmark(
-        np.asarray(dataset.market.returns),
-        np.asarray(dataset.market.tradable),
-        first,
-        line(outcome.baselines, names.index("equal_weight")),
-    )
-    unseen = slice(first, first + len(benchmark.market))
-    labelled = np.asarray(dataset.panel.labelled)[unseen]
-    payoff = np.clip(np.asarray(dataset.panel.payoff)[unseen], -2, 2)[labelled]
-
-    def sharpe(ledger) -> float:
-        return stats.sharpe(scoring.make_book(ledger, benchmark, True).headline_gross)
-
-    def reward(positions) -> float:
-        return float(np.mean(np.clip(positions, -1, 1)[labelled] * payoff))
-
-    scores = {
-        name: Score(sharpe(line(outcome.baselines, i)), reward(market.baselines[name]))
-        for i, name in enumerate(names)
-        if name != "equal_weight"
-    }
-    for stage, ledgers in outcome.ledgers.items():
-        probabilities = outcome.forecasts[stage].decision
-        joint = probabilities.mean(axis=0)
-        for mapping in MAPPINGS:
-            single = [
-                Score(sharpe(line(ledgers[mapping], i)), reward(positions_of(p)))
-                for i, p in enumerate(probabilities)
-            ]
-            scores[f"{stage}.{mapping}"] = Score(*np.mean(single, axis=0))
-            if len(single) > 1:
-                scores[f"{stage}_ensemble.{mapping}"] = Score(
-                    sharpe(line(ledgers[mapping], -1)), reward(positions_of(joint))
-                )
-    return scores
-
-
-def positions_of(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the position of the likeliest decision."""
-    return np.take(DECISION_POSITIONS, probabilities.argmax(axis=-1))
-
-
 def run_cell(
     kind: str, train_days: int, strength: float, seeds: range, boosting: bool
-) -> list[dict[str, Score]]:
+) -> list[Scores]:
     """Scores every learner on several markets of one kind."""
     config = cell_config(kind, train_days, _SEEDS.value)
     config.data.synthetic.strength = strength
@@ -172,8 +85,10 @@ def run_cell(
         market = make_market(config, seed, boosting)
         scores = score_market(market, ranked)
         if strength > 0:
-            longer = score_market(market, supervised).items()
-            scores |= {f"sft_longer{k[3:]}": v for k, v in longer if k[:3] == "sft"}
+            longer = score_market(market, supervised).books.items()
+            scores.books.update(
+                {f"sft_longer{k[3:]}": v for k, v in longer if k[:3] == "sft"}
+            )
         results.append(scores)
     return results
 
@@ -185,9 +100,9 @@ def mean_and_error(values) -> tuple[float, float]:
 
 
 def share_table(title: str, results: list[dict[str, Score]]) -> Table:
-    """Tabulates shares of `oracle_signal`, Sharpe ratios and rewards of one cell."""
+    """Tabulates shares of `oracle_signal`, Sharpe ratios, rewards and drawdowns."""
     table = Table("learner", title=title)
-    for column in ("share, signs", "share, expected", "Sharpe, signs", "reward"):
+    for column in COLUMNS:
         table.add_column(column, justify="right")
     for learner in dict.fromkeys(key.split(".")[0] for key in results[0]):
         signs, expected = f"{learner}.signs", f"{learner}.expected"
@@ -198,6 +113,7 @@ def share_table(title: str, results: list[dict[str, Score]]) -> Table:
         cells += [
             [r[signs].sharpe for r in results],
             [r[signs].reward for r in results],
+            [r[signs].drawdown for r in results],
         ]
         table.add_row(learner, *("" if c is None else show(c) for c in cells))
     return table
@@ -207,6 +123,15 @@ def show(values) -> str:
     """Formats a mean and its standard error."""
     mean, error = mean_and_error(values)
     return f"{mean:.3f} ± {error:.3f}"
+
+
+def honesty_line(results: list[Scores]) -> str:
+    """Says how true the final stage's theses are, a mean over markets each."""
+    parts = [
+        f"{name.replace('_', ' ')} {show([getattr(r.honesty, name) for r in results])}"
+        for name in Honesty._fields
+    ]
+    return "Theses: " + ", ".join(parts)
 
 
 def paired_line(results: list[dict[str, Score]]) -> str:
@@ -224,6 +149,12 @@ def paired_line(results: list[dict[str, Score]]) -> str:
     return "RFT minus equally long SFT, Sharpe with 95% interval: " + ", ".join(parts)
 
 
+def as_dict(scores: Scores) -> dict:
+    """Returns one market's scores as JSON takes them."""
+    books = {name: score._asdict() for name, score in scores.books.items()}
+    return {"books": books, "honesty": scores.honesty._asdict()}
+
+
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
@@ -234,25 +165,24 @@ def main(argv: list[str]) -> None:
         seeds = range(1000, 1000 + _MARKETS.value)
         results = run_cell(kind, train_days, 0.05, seeds, _BOOSTING.value)
         title = f"PLANTED {kind}, {train_days} training days, {len(seeds)} markets"
-        console.print(share_table(title, results))
-        console.print(paired_line(results))
+        books = [scores.books for scores in results]
+        console.print(share_table(title, books))
+        console.print(paired_line(books))
+        console.print(honesty_line(results))
         saved[title] = results
     seeds = range(2000, 2000 + _NULL_MARKETS.value)
     results = run_cell("linear", 1260, 0.0, seeds, boosting=False)
     title = f"NULL, 1260 training days, {len(seeds)} markets: gross headline Sharpe"
     table = Table("book", "mean", "in standard errors", title=title)
-    for key in sorted(results[0]):
+    for key in sorted(results[0].books):
         if not key.startswith("oracle_labels"):
-            mean, error = mean_and_error([r[key].sharpe for r in results])
+            mean, error = mean_and_error([r.books[key].sharpe for r in results])
             table.add_row(key, f"{mean:+.3f} ± {error:.3f}", f"{mean / error:+.1f}")
     console.print(table)
     console.print(f"{time.perf_counter() - started:.0f} s")
     saved[title] = results
     if _OUTPUT.value:
-        plain = {
-            t: [{k: s._asdict() for k, s in r.items()} for r in rs]
-            for t, rs in saved.items()
-        }
+        plain = {title: list(map(as_dict, rows)) for title, rows in saved.items()}
         files.write_json(_OUTPUT.value, plain)
 
 

@@ -180,11 +180,11 @@ def test_a_delisted_name_earns_its_last_return_and_becomes_cash(weight):
     delisted = np.zeros((6, 2), bool)
     delisted[3, 0] = True
     returns = np.zeros((6, 2)) + [[0.0, 0.01]]
-    returns[3, 0], returns[4, 0] = -1.0, 7.0
+    returns[3, 0], returns[4, 0] = -0.4, 7.0
     book = market(returns, delisted=delisted)  # Quoted again: it must not matter.
     target = jnp.zeros((6, 2)).at[:, 0].set(weight)
     ledger = SIMULATE(target, book, Costs(10.0, 0.0))
-    np.testing.assert_allclose(ledger.gross, [0, 0, 0, -weight, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(ledger.gross, [0, 0, 0, -0.4 * weight, 0, 0], rtol=1e-6)
     np.testing.assert_allclose(ledger.turnover, [0, 0, 0.5, 0, 0, 0], rtol=1e-6)
     np.testing.assert_array_equal(ledger.weights[4:], 0.0)
 

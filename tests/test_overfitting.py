@@ -93,8 +93,9 @@ def test_without_skill_the_winner_is_a_coin(num_trials, expected):
 
 def test_ties_share_their_rank():
     one = noise(3, num_trials=1)
-    # The same book at two sizes: neither is better, so w = 1.5/3.
-    assert np.all(stats.overfitting_logits(one * [1.0, 3.0], 8) == 0.0)
+    # The same book at two sizes: neither is better, gain or loss, so w = 1.5/3.
+    for shift in (0.0, 0.02, -0.02):
+        assert np.all(stats.overfitting_logits((one + shift) * [1.0, 3.0], 8) == 0.0)
     # The winner ties with its copy above the worst: w = 2.5/4.
     three = np.concatenate([one + 0.02, one - 0.05, one + 0.02], axis=1)
     np.testing.assert_allclose(stats.overfitting_logits(three, 8), math.log(5 / 3))
@@ -126,9 +127,11 @@ def test_a_book_that_stands_still_earns_nothing():
     blocks = winners.reshape(8, 25, 5)
     halves = np.array([[1.0] * 4 + [0.0] * 4])
     assert overfitting.split_sharpes(halves, blocks)[0, 2] == 0.0
-    sure = np.full((8, 25, 2), [0.001, -0.001])
+    # Cash, then noise: rounding must not pass for a spread.
+    cash = winners.reshape(8, 25, 5).copy()
+    cash[:4] = [0.001, -0.001, 0.0003, 0.0, 0.007]
     np.testing.assert_array_equal(
-        overfitting.split_sharpes(halves, sure), [[np.inf, -np.inf]]
+        overfitting.split_sharpes(halves, cash), [[np.inf, -np.inf, np.inf, 0, np.inf]]
     )
 
 

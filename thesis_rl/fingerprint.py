@@ -24,6 +24,7 @@ INDIFFERENT = (
     "baselines",
     "combinatorial.*",
     "calibration.*",
+    "backtest.cvar_limit",
     "data.source",
     "data.path",
     "data.start",

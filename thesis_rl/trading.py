@@ -21,7 +21,7 @@ class Sensitivity(NamedTuple):
     costs: Ledger  # [costs, T'], one a rate of `COST_SWEEP_BPS`.
     capacity: Ledger | None  # [capitals, T'], where the panel has volumes.
     controlled: Ledger | None  # [T'], where `cvar_limit` is set.
-    clipped: jax.Array  # [T'] int32, names that a position limit held back.
+    clipped: jax.Array  # [T'] int32, names whose weight a limit cut.
 
 
 def rates(config: FrozenConfigDict) -> Costs:
