@@ -103,7 +103,13 @@ def noise_market(num_days: int = 60, num_names: int = 3, seed: int = 0) -> Marke
     rng = np.random.default_rng(seed)
     tradable = rng.random((num_days, num_names)) < 0.9
     returns = np.where(tradable, rng.normal(0, 0.01, tradable.shape), 0.0)
-    return Market(_floats(returns), jnp.asarray(tradable))
+    return Market(
+        _floats(returns),
+        jnp.asarray(tradable),
+        beta=_floats(np.ones_like(returns)),
+        delisted=jnp.zeros_like(tradable),
+        days=_floats(np.ones(num_days)),
+    )
 
 
 def _floats(values: np.ndarray) -> jax.Array:

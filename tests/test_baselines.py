@@ -77,16 +77,36 @@ def test_a_name_at_the_mean_is_not_held_for_a_rounding_error():
 def test_positions_are_neutral_but_for_those_that_are_long_only(returns):
     panel = jax.device_get(small_problems.noise_panel(T, N))
     held = baselines.positions(dataset(returns, panel), FOLDS)
-    signs = [f"sign_of_{name}" for name in small_problems.FEATURES]
+    features = [name for name in small_problems.FEATURES if name != "vol_rel"]
+    signs = [f"sign_of_{name}" for name in features]
     assert list(held) == ["equal_weight", "momentum", "hold", "best_constant", *signs]
     for name, positions in held.items():
         assert positions.shape == (FOLDS.test_stop[-1] - FIRST, N)
         assert positions.dtype == np.float32
         if name not in baselines.UNHEDGED:
             np.testing.assert_allclose(positions.sum(axis=1), 0.0, atol=1e-6)
-    for i, name in enumerate(signs):
+    for name in features:
+        i = small_problems.FEATURES.index(name)
         missing = ~panel.available[FIRST : FOLDS.test_stop[-1], :, i]
-        assert missing.any() and not held[name][missing].any()
+        assert missing.any() and not held[f"sign_of_{name}"][missing].any()
+
+
+@pytest.mark.parametrize(
+    "names, kept",
+    [
+        (("vol", "vol_rel"), ["sign_of_vol"]),
+        (("vol_rel", "rsi"), ["sign_of_vol_rel", "sign_of_rsi"]),
+    ],
+)
+def test_a_feature_and_its_distance_to_the_mean_make_one_book(names, kept):
+    values = np.random.default_rng(3).normal(size=(4, N, 2)).astype(np.float32)
+    held = baselines.feature_signs(values, np.ones_like(values, bool), names)
+    assert list(held) == kept
+    # Whichever is listed, the book is the same: the mean is taken off in any case.
+    relative = values - values.mean(axis=1, keepdims=True)
+    again = baselines.feature_signs(relative, np.ones_like(values, bool), names)
+    for name in kept:
+        np.testing.assert_allclose(held[name], again[name], atol=1e-6)
 
 
 def test_positions_of_a_day_do_not_know_later_days(returns):

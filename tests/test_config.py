@@ -1,17 +1,17 @@
 """What a config may not say, and the sentence that says so."""
 
+import pathlib
+
 import pytest
 
 from experiments import rft
 from thesis_rl import config as config_lib
+from thesis_rl import training
 
-BOOKS = (
-    "planted",
-    "rft",
-    "rft_no_claims",
-    "rft_no_structure",
-    "rft_only",
-    "sft",
+BOOKS = sorted(
+    path.stem
+    for path in (pathlib.Path(__file__).parents[1] / "experiments").glob("*.py")
+    if "def get_config" in path.read_text(encoding="utf-8")
 )
 
 
@@ -61,6 +61,51 @@ def test_every_lab_book_can_run(book, size):
             "names the unknown feature 'f_sentiment'",
         ),
         ({"labels.horizons": ()}, "config.labels.horizons"),
+        ({"size": "tiny"}, "config.size is 'tiny'; choose one of .*'full', 'smoke'"),
+        ({"group_size": 0}, "config.group_size is 0; it must be at least 1"),
+        (
+            {"backtest.book": "neutral"},
+            "config.backtest.book is 'neutral'; choose one of .*'dollar_neutral'",
+        ),
+        (
+            {"backtest.fill": "vwap"},
+            "config.backtest.fill is 'vwap'; .*'close', 'open'",
+        ),
+        ({"backtest.same_close": "yes"}, "config.backtest.same_close is 'yes'"),
+        ({"backtest.fill_lag": -1}, "config.backtest.fill_lag is -1; it must be at"),
+        (
+            {"backtest.fill_lag": 0},
+            "trades at the very close .*; set it to 1, or say .*same_close=True",
+        ),
+        (
+            {
+                "backtest.fill_lag": 0,
+                "backtest.same_close": True,
+                "backtest.fill": "open",
+            },
+            "fill=open, an open before the close that was decided on",
+        ),
+        ({"backtest.half_spread_bps": -1.0}, "config.backtest.half_spread_bps is -1.0"),
+        ({"backtest.impact_coefficient": float("nan")}, "impact_coefficient is nan"),
+        ({"backtest.capital": 0.0}, "config.backtest.capital is 0.0; it must be at"),
+        ({"backtest.cvar_limit": -0.1}, "config.backtest.cvar_limit is -0.1"),
+        ({"backtest.delisting_return": -1.5}, "delisting_return is -1.5; .* least -1"),
+        ({"backtest.delisting_gap": 0}, "config.backtest.delisting_gap is 0"),
+        ({"calibration.share": 1.5}, "config.calibration.share is 1.5; it is a share"),
+        ({"calibration.claim_precision": -0.1}, "config.calibration.claim_precision"),
+        (
+            {"calibration.scaling": "platt"},
+            "config.calibration.scaling is 'platt'; .*'temperature', 'vector'",
+        ),
+        ({"combinatorial.num_groups": -1}, "config.combinatorial.num_groups is -1"),
+        ({"combinatorial.num_test_groups": 0}, "num_test_groups is 0; it must be at"),
+        (
+            {"ablations": ("exact", "ppo")},
+            r"config.ablations is \('exact', 'ppo'\); list none, some or all of",
+        ),
+        ({"ablations": ("exact", "exact")}, "each once"),
+        ({"ablations": "exact"}, "config.ablations is 'exact'; list none"),
+        ({"baselines": ("xgboost",)}, "config.baselines is .*'logistic', 'boosting'"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(changes, message):
@@ -75,3 +120,16 @@ def test_a_wrong_value_is_named_with_what_would_be_right(changes, message):
                 room[last] = value
     with pytest.raises(ValueError, match=message):
         config_lib.check(config)
+
+
+def test_a_fill_at_the_deciding_close_is_allowed_to_who_says_so():
+    config = rft.get_config("smoke")
+    config.backtest.update(fill_lag=0, same_close=True)
+    config_lib.check(config)
+
+
+@pytest.mark.parametrize("names", [(), ("exact",), tuple(training.ABLATIONS)])
+def test_ablations_are_none_some_or_all(names):
+    config = rft.get_config("smoke")
+    config.ablations = names
+    config_lib.check(config)

@@ -11,7 +11,7 @@ import pytest
 import small_run
 
 from experiments import predict as command
-from thesis_rl import checkpoint, predict, restore
+from thesis_rl import checkpoint, predict, record, restore
 from thesis_rl.checkpoint import CheckpointError
 from thesis_rl.thesis import ThesisError, problems
 
@@ -48,11 +48,15 @@ def test_the_config_comes_back_equal(run):
     assert hash(run.config) == hash(small_run.config())
 
 
-def test_parameters_come_back_bitwise(run):
+def test_what_was_learned_comes_back_bitwise(run):
     outcome = small_run.result().outcome
-    assert jax.tree.all(
-        jax.tree.map(np.array_equal, run.arrays["params"], outcome.params)
-    )
+    learned = {
+        "params": outcome.params,
+        "scalers": outcome.scalers._asdict(),
+        "calibrators": record.calibrator_arrays(outcome.calibrators),
+    }
+    assert jax.tree.all(jax.tree.map(np.array_equal, run.arrays, learned))
+    assert run.arrays["calibrators"]["cutoffs"].shape == (3, len(small_run.CLAIMS))
 
 
 def test_predictions_are_the_runs_own_decisions(run, folder, dataset):
@@ -77,7 +81,7 @@ def test_predictions_are_the_runs_own_theses(run, folder, dataset):
         assert found.thesis == thesis
         for field in ("label", "horizons"):
             assert decision[field] == expected[field]
-        for field in ("probabilities", "conviction", "position"):
+        for field in ("probabilities", "conviction", "position", "confidence"):
             assert decision[field] == pytest.approx(expected[field], abs=2e-6)
 
 
@@ -143,9 +147,10 @@ def test_the_final_model_answers_for_days_after_the_runs_data(run, dataset):
     found = predict.predict(run, "SYN1", "2000-10-09", dataset=grown)
     assert found.fold["final"] and found.fold["test"] is None and found.out_of_sample
     assert problems(found.thesis) == []
-    final = jax.tree.map(lambda x: x[:, [2, 2, 2]], run.arrays["params"])
-    scalers = jax.tree.map(lambda x: x[[2, 2, 2]], run.arrays["scalers"])
-    alike = run._replace(arrays={"params": final, "scalers": scalers})
+    params = jax.tree.map(lambda x: x[:, [2, 2, 2]], run.arrays["params"])
+    fitted = {k: run.arrays[k] for k in ("scalers", "calibrators")}
+    last = jax.tree.map(lambda x: x[[2, 2, 2]], fitted)
+    alike = run._replace(arrays={"params": params} | last)
     same = predict.predict(alike, "SYN1", "2000-10-09", dataset=grown)
     assert same == found
     earlier = [predict.predict(r, "SYN1", "2000-10-05") for r in (run, alike)]
@@ -225,6 +230,37 @@ def test_arrays_of_another_shape_are_named(damaged):
         predict.load_run(damaged)
     assert "have (2, 3, 12, 7), want (2, 3, 12, 8)" in str(caught.value)
     assert "missing params/rft" in str(caught.value)
+
+
+def test_a_run_without_calibrators_is_of_other_code(damaged):
+    def older(arrays):
+        del arrays["calibrators"]
+        return arrays
+
+    rewrite(damaged, older)
+    with pytest.raises(CheckpointError, match="missing calibrators/temperature/scale"):
+        predict.load_run(damaged)
+
+
+def test_a_prediction_is_cut_and_rescaled_as_its_fold_was_calibrated(run, dataset):
+    """Claims by the cut-offs of the fold, and confidence by the config's scaling."""
+
+    def predicted(cutoff, scale):
+        arrays = dict(run.arrays)
+        calibrators = jax.tree.map(np.zeros_like, arrays["calibrators"])
+        calibrators["cutoffs"][0] = cutoff
+        calibrators["cutoffs"][1:] = 1.0 - cutoff
+        calibrators["temperature"]["scale"][0] = scale
+        changed = run._replace(arrays=arrays | {"calibrators": calibrators})
+        return predict.predict(changed, "SYN1", "2000-08-10", dataset=dataset).thesis
+
+    everything, nothing = predicted(0.0, 1.0), predicted(1.0, 0.0)
+    assert len(everything["claims"]) == len(small_run.CLAIMS)
+    assert nothing["claims"] == []
+    decision = everything["decision"]
+    assert decision["confidence"] == pytest.approx(decision["conviction"], abs=1e-5)
+    assert nothing["decision"]["confidence"] == pytest.approx(0.2, abs=1e-5)
+    assert nothing["decision"]["conviction"] == decision["conviction"]
 
 
 def test_other_names_or_versions_are_named(damaged):

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
 from thesis_rl import preprocess
+from thesis_rl.types import Split
 
 FOLD = small_problems.fold(10, 40, 45, 55)
 TRAIN = slice(10, 40)
@@ -41,6 +42,16 @@ def test_rows_outside_the_training_window_change_nothing(recipe):
     chex.assert_trees_all_equal(scaler, FIT(outside, FOLD, config=config))
     moved = FIT(inside, FOLD, config=config)
     assert not np.array_equal(scaler.mean, moved.mean)
+
+
+@pytest.mark.parametrize("recipe", ["cross_sectional", "absolute", "trading_r1"])
+def test_a_split_of_the_same_days_is_fitted_as_the_fold_is(recipe):
+    panel = small_problems.noise_panel()
+    split = Split(FOLD.trains_on(60))
+    assert np.flatnonzero(split.train).tolist() == list(range(10, 40))
+    config = labels_config(recipe)
+    fold, same = (FIT(panel, days, config=config) for days in (FOLD, split))
+    chex.assert_trees_all_equal(fold, same)
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, -3e5, 1e-6])

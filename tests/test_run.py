@@ -1,6 +1,7 @@
 """The command itself: what it writes, and how it answers a mistake."""
 
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import run as command
-from thesis_rl import checkpoint, experiment, preparation, thesis
+from thesis_rl import checkpoint, experiment, preparation, registry, thesis, trials
 
 ROOT = pathlib.Path(__file__).parents[1]
 METRICS = {
@@ -36,6 +37,26 @@ STRATEGIES = {
     "momentum",
     "hold",
     "best_constant",
+    *(f"sign_of_{name}" for name in small_run.FEATURES if name != "mom10_rel"),
+}
+SECTIONS = {
+    "headline",
+    "comparisons",
+    "superiority",
+    "rank_ic",
+    "calibration",
+    "costs",
+    "capacity",
+    "paths",
+    "regimes",
+    "folds",
+    "theses",
+    "trials",
+    "timing",
+    "data",
+    "git",
+    "config",
+    "predictions_sha256",
 }
 
 
@@ -79,8 +100,41 @@ def test_results_hold_every_number_promised(results):
         assert set(strategy["gross"]) == set(strategy["net"]) == METRICS
     for key in ("schema_validity", "claim_precision", "claim_recall"):
         assert 0 <= results["theses"][key] <= 1
-    assert {"timing", "data", "git", "config", "headline", "folds"} <= set(results)
+    assert set(results) >= SECTIONS
     assert results["synthetic"] and "SYNTHETIC" in results["data"]["description"]
+
+
+def test_a_simulated_run_leaves_an_excused_line_beside_its_folder(folder, results):
+    (trial,) = trials.read(folder.parent / registry.LEDGER)
+    assert trial.excuse == results["trials"]["excuse"] == "synthetic"
+    assert results["trials"]["num_trials"] == 1
+    assert trial.returns_file == f"{folder.name}/daily_returns.csv"
+    file = (folder / "daily_returns.csv").read_bytes()
+    assert trial.returns_sha256 == hashlib.sha256(file).hexdigest()
+    assert trial.predictions_sha256 == results["predictions_sha256"]
+
+
+def test_a_ledger_named_elsewhere_is_kept_there(tmp_path, monkeypatch):
+    """The run itself is the one of the fixture; only where its line goes is new."""
+    monkeypatch.setattr(experiment, "run", lambda *_: small_run.result())
+    ledger = tmp_path / "elsewhere" / "all.jsonl"
+    folder = tmp_path / "runs" / "run"
+    command.run(small_run.config(), str(folder), lambda text: None, str(ledger))
+    (trial,) = trials.read(ledger)
+    assert pathlib.Path(trial.returns_file) == folder / "daily_returns.csv"
+    assert not (folder.parent / registry.LEDGER).exists()
+
+
+def test_a_damaged_ledger_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    def never(*_):
+        raise AssertionError("it was read too late")
+
+    monkeypatch.setattr(experiment, "prepare", never)
+    ledger = tmp_path / registry.LEDGER
+    ledger.write_text('{"time": "2025', encoding="utf-8")
+    with pytest.raises(ValueError, match="trials.jsonl, line 1 was cut short"):
+        command.run(small_run.config(), str(tmp_path / "run"), lambda text: None)
+    assert list(tmp_path.iterdir()) == [ledger]
 
 
 def test_tables_agree_with_the_results(folder, results):
@@ -106,6 +160,7 @@ def test_every_thesis_written_is_valid(folder, results):
 def test_parameters_after_imitation_are_kept(folder):
     arrays, meta = checkpoint.load(folder / "checkpoint.npz")
     assert set(arrays["params"]) == {"sft", "rft"}
+    assert set(arrays["calibrators"]) == {"temperature", "vector", "cutoffs"}
     assert meta["folds"][-1]["final"] and len(meta["folds"]) == 3
 
 
@@ -125,8 +180,11 @@ def test_a_folder_that_holds_a_run_is_refused(folder):
         ({"data.synthetic.num_names": 0}, "num_names >= 1"),
         (
             {"data.synthetic.num_names": 1, "labels.recipe": "absolute"},
-            "SYN0 alone, .* config.backtest.dollar_neutral=False",
+            "SYN0 alone, .* config.backtest.book=long_short",
         ),
+        ({"backtest.fill": "open"}, "source=synthetic have no open; set it to close"),
+        ({"calibration.share": 1.0}, "kept apart to calibrate on"),
+        ({"combinatorial.num_groups": 2}, "none is left to train on"),
         ({"data.start": "2020-01-01"}, "leave them '' for a synthetic market"),
         ({"data.source": "us21"}, "config.data.source must be one of us20, us6"),
         ({"data.source": "files", "data.path": "/nowhere"}, "/nowhere"),
@@ -189,7 +247,7 @@ def test_one_ticker_runs_on_absolute_labels():
             {
                 "data.synthetic.num_names": 1,
                 "labels.recipe": "absolute",
-                "backtest.dollar_neutral": False,
+                "backtest.book": "long_short",
             }
         )
     )

@@ -5,6 +5,7 @@ import pytest
 
 from thesis_rl import scoring, stats
 from thesis_rl.backtest import Ledger
+from thesis_rl.types import Market
 
 T, N, FIRST = 600, 8, 300
 DAYS = T - FIRST
@@ -18,22 +19,40 @@ def returns():
     return market * betas + rng.normal(0.0, 0.01, (T, N))
 
 
-def ledger(returns, weights):
-    gross = (weights * returns).sum(axis=1)
-    cost = np.full(len(gross), 1e-5)
-    exposure = np.abs(weights).sum(axis=1)
-    return Ledger(gross, cost, 2 * cost, 3 * cost, exposure, weights.sum(1), weights)
+def ledger(returns, weights, **changes):
+    """A book that pays a little for each thing there is to pay for."""
+    days = len(weights)
+    fields = {
+        "gross": (weights * returns).sum(axis=1),
+        "commission": np.full(days, 1e-5),
+        "half_spread": np.full(days, 2e-5),
+        "impact": np.full(days, 3e-5),
+        "borrow": np.full(days, 4e-5),
+        "interest": np.full(days, 5e-6),
+        "turnover": np.full(days, 0.1),
+        "gross_exposure": np.abs(weights).sum(axis=1),
+        "net_exposure": weights.sum(axis=1),
+        "weights": weights,
+    }
+    return Ledger(**fields | changes)
 
 
-def benchmark(returns, tradable=None):
+def market_of(returns, tradable=None):
     tradable = np.ones_like(returns, bool) if tradable is None else tradable
+    beta = stats.rolling_beta(returns, returns.mean(axis=1), 252)
+    return Market(returns, tradable, beta=beta, days=np.ones(len(returns)))
+
+
+def benchmark(returns, tradable=None, **rules):
     equal = ledger(returns[FIRST:], np.full((DAYS, N), 1 / N))
-    return scoring.make_benchmark(returns, tradable, FIRST, equal)
+    return scoring.make_benchmark(market_of(returns, tradable), FIRST, equal, **rules)
 
 
-def test_net_is_gross_less_every_cost(returns):
-    gross, net = scoring.gross_and_net(ledger(returns, np.full((T, N), 1 / N)))
-    np.testing.assert_allclose(gross - net, 3e-5, rtol=1e-9)
+def test_net_is_gross_less_every_cost_and_interest_in_float64(returns):
+    single = ledger(returns, np.full((T, N), 1 / N))
+    gross, net = scoring.gross_and_net(Ledger(*(x.astype(np.float32) for x in single)))
+    assert gross.dtype == net.dtype == np.float64
+    np.testing.assert_allclose(gross - net, 1e-4 - 5e-6, rtol=1e-6)
 
 
 def test_a_book_of_the_market_has_no_hedged_return(returns):
@@ -48,13 +67,43 @@ def test_a_book_of_the_market_has_no_hedged_return(returns):
     np.testing.assert_allclose(excess.headline_net, 0.0, atol=1e-15)
 
 
-def test_betas_of_a_day_were_known_when_its_book_was_decided(returns):
-    day = FIRST + 100
-    wild = returns.copy()
-    wild[day - 1 :] *= -3.0
-    before, after = benchmark(returns).betas, benchmark(wild).betas
-    np.testing.assert_array_equal(before[: day + 1 - FIRST], after[: day + 1 - FIRST])
-    assert np.any(before[day + 1 - FIRST] != after[day + 1 - FIRST])
+@pytest.mark.parametrize("lag", [0, 1, 3])
+def test_a_beta_is_as_old_as_the_decision_it_hedges(returns, lag):
+    """A decision of close t is filled at t + lag and first earns on t + lag + 1."""
+    market = market_of(returns)
+    found = benchmark(returns, fill_lag=lag).betas
+    old = market.beta[FIRST - lag - 1 : T - lag - 1]
+    np.testing.assert_array_equal(found, old)
+
+
+def test_betas_before_the_first_day_are_their_prior(returns):
+    equal = ledger(returns, np.full((T, N), 1 / N))
+    found = scoring.make_benchmark(market_of(returns), 0, equal).betas
+    np.testing.assert_array_equal(found[:2], 1.0)
+    assert (found[300:] != 1.0).any()
+
+
+def test_what_is_not_quoted_needs_no_hedge(returns):
+    tradable = np.ones_like(returns, bool)
+    tradable[FIRST + 5, 2:] = False
+    found = benchmark(returns, tradable).betas
+    assert not found[5, 2:].any() and found[5, :2].all() and found[6].all()
+
+
+def test_cash_is_a_year_of_calendar_days_and_is_no_skill(returns):
+    """A book of nothing that earned the cash rate has earned nothing in excess."""
+    rate, days = 0.0365, np.tile([1.0, 1.0, 1.0, 1.0, 3.0], T // 5)
+    market = market_of(returns)._replace(days=days)
+    nothing = np.zeros((DAYS, N))
+    costless = dict.fromkeys(("commission", "half_spread", "impact", "borrow"), 0.0)
+    idle = ledger(
+        returns[FIRST:], nothing, **costless, interest=days[FIRST:] * rate / 365
+    )
+    reference = scoring.make_benchmark(market, FIRST, idle, cash_rate=rate)
+    np.testing.assert_allclose(reference.cash, days[FIRST:] * 1e-4)
+    book = scoring.make_book(idle, reference, hedged=True)
+    np.testing.assert_allclose(book.headline_net, 0.0, atol=1e-15)
+    np.testing.assert_allclose(book.net, 0.0, atol=1e-15)
 
 
 def test_the_market_is_the_mean_of_what_is_quoted(returns):
@@ -94,15 +143,3 @@ def test_seeds_are_averaged_and_their_spread_is_given(returns):
     spread = table["seed_sd"]["net"]["headline_sharpe"]
     assert spread == pytest.approx(np.std(sharpes, ddof=1))
     assert np.isnan(scoring.over_seeds(books[:1])["seed_sd"]["net"]["sharpe"])
-
-
-def test_headline_interval_holds_its_sharpe(returns):
-    weights = np.full((DAYS, N), 1 / N)
-    weights[:, : N // 2] *= -1
-    book = scoring.make_book(
-        ledger(returns[FIRST:], weights), benchmark(returns), hedged=True
-    )
-    found = scoring.headline(book)
-    low, high = found["interval"]
-    assert low < found["sharpe"] < high
-    assert found["num_days"] == DAYS and found["years"] == pytest.approx(DAYS / 252)

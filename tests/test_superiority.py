@@ -176,5 +176,5 @@ def test_size_under_the_null():
 
 @pytest.mark.slow
 def test_size_under_the_null_in_full():
-    rates = rejections(2000, 500)
+    rates = rejections(1000, 400)
     assert (rates >= 0.03).all() and (rates <= 0.08).all()

@@ -271,6 +271,19 @@ def test_decision_follows_from_the_probabilities(rows):
         assert decision["horizons"] == [5, 21]
 
 
+def test_a_calibrated_confidence_is_stated_where_there_is_one():
+    row = make_row(confidence=0.34567891)
+    written = thesis.generate_thesis(row, RULES)
+    assert written["decision"]["confidence"] == 0.345679
+    assert "Conviction 40% (calibrated 35%), position" in thesis.to_markdown(written)
+    silent = thesis.generate_thesis(make_row(), RULES)
+    assert "confidence" not in silent["decision"]
+    assert "Conviction 40%, position" in thesis.to_markdown(silent)
+    # It says how sure to be of the decision, and is no part of it.
+    del written["decision"]["confidence"]
+    assert written == silent
+
+
 def test_json_round_trip(rows):
     for row in rows:
         written = thesis.to_dict(row, RULES)
@@ -336,6 +349,8 @@ def broken(written, path, value):
         (("decision", "probabilities", "buy"), 0.3, "probabilities: sum to 0.9"),
         (("decision", "probabilities", "buy"), float("nan"), "sum to nan"),
         (("decision", "probabilities", "buy"), 1.4, "probabilities.buy: 1.4"),
+        (("decision", "confidence"), 1.4, "decision.confidence: 1.4 is greater"),
+        (("decision", "confidence"), None, "decision.confidence: None is not of type"),
         (("decision", "horizons"), [], "decision.horizons: 0 entries"),
         (("schema_version",), "0.9", "schema_version: '1.0' was expected"),
     ],

@@ -87,9 +87,9 @@ def fit(
     vector = minimise(
         lambda x: vector_loss(x.reshape(2, -1)), jnp.concatenate([scale, zeros])
     )
-    cutoffs = jax.vmap(cutoff, in_axes=(1, 1, None))(
-        forecasts.claims, truth, claim_precision
-    )
+    # A row without a weight may have no quote, and then nothing is claimed of it.
+    stated = jnp.where(weight[:, None] > 0, forecasts.claims, 0.0)
+    cutoffs = jax.vmap(cutoff, in_axes=(1, 1, None))(stated, truth, claim_precision)
     return Calibrator(
         Scaling(scale, zeros), Scaling(*vector.reshape(2, num_decisions)), cutoffs
     )
@@ -118,8 +118,9 @@ def minimise(loss: Callable[[jax.Array], jax.Array], start: jax.Array) -> jax.Ar
 def cutoff(probability: jax.Array, truth: jax.Array, precision: float) -> jax.Array:
     """Finds the lowest probability at which one claim is asserted.
 
-    It is the lowest at which, of all rows at or above it, a share `precision` holds.
-    A row where the claim cannot be checked counts as one where it fails.
+    It is the lowest of at least one half at which, of all rows at or above it, a share
+    `precision` holds. A row where the claim cannot be checked counts as one where it
+    fails.
 
     Args:
       probability: [n].
@@ -127,10 +128,12 @@ def cutoff(probability: jax.Array, truth: jax.Array, precision: float) -> jax.Ar
       precision: in [0, 1].
 
     Returns:
-      [] at least one half; above 1 where no probability would do.
+      [] one of the probabilities; above 1 where none would do.
     """
     order = jnp.argsort(-probability)
-    held = jnp.cumsum(truth[order])
+    falling, held = probability[order], jnp.cumsum(truth[order])
     enough = held >= precision * jnp.arange(1, truth.size + 1)
-    lowest = jnp.where(enough, probability[order], NEVER).min()
-    return jnp.maximum(lowest, MIN_CUTOFF)
+    # Rows of the same probability are asserted together.
+    is_last = jnp.append(falling[1:] < falling[:-1], True)
+    good = enough & is_last & (falling >= MIN_CUTOFF)
+    return jnp.where(good, falling, NEVER).min()

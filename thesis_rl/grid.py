@@ -125,7 +125,9 @@ def _values(setting: str, text: str, is_text: bool) -> tuple:
 def _typed(config: ConfigDict, key: str, value: Any, known: Any) -> Any:
     """Returns a value as the config would hold it."""
     changed = ConfigDict(config.to_dict())
-    wrong = known is not None and isinstance(value, bool) != isinstance(known, bool)
+    wrong = known is not None and (
+        value is None or isinstance(value, bool) != isinstance(known, bool)
+    )  # Which a config lets pass.
     try:
         changed.update_from_flattened_dict({key: value})
     except TypeError:
@@ -180,14 +182,16 @@ def _check(point: Point) -> None:
     config_lib.check(point.config)
     flat = saved.flatten(point.config.to_dict())
     for key in point.values:
-        stage = key.partition(".")[0]
-        idle = stage in STAGES and key != f"{stage}.num_steps"
-        needs = [(f"{stage}.num_steps", flat[f"{stage}.num_steps"] or 1)] if idle else []
-        needs += [NEEDS[key]] if key in NEEDS else []
-        for other, wanted in needs:
-            if flat[other] != wanted:
-                raise ValueError(
-                    f"--vary={key}: config.{key} makes no difference while "
-                    f"config.{other} is {flat[other]!r}; set that to {wanted!r}, or "
-                    f"leave {key} out"
-                )
+        stage, _, name = key.partition(".")
+        needed, wanted = NEEDS.get(key, (key, flat[key]))
+        if flat[needed] != wanted:
+            _refuse_idle(key, f"{needed} is {flat[needed]!r} and not {wanted!r}")
+        if stage in STAGES and name != "num_steps" and not flat[f"{stage}.num_steps"]:
+            _refuse_idle(key, f"{stage}.num_steps is 0")
+
+
+def _refuse_idle(key: str, reason: str) -> None:
+    raise ValueError(
+        f"--vary={key}: config.{key} makes no difference while config.{reason}; change "
+        f"that, or leave {key} out"
+    )

@@ -76,41 +76,47 @@ def position_loss(positions: np.ndarray, payoff: np.ndarray) -> np.ndarray:
 
 def compare(
     key: jax.Array,
-    judged: Book,
-    other: Book,
-    judged_loss: np.ndarray,
-    other_loss: np.ndarray,
+    books: dict[str, Book],
+    losses: dict[str, np.ndarray],
+    judged: str,
     mean_block: float,
     label_reach: int,
-) -> dict:
-    """Compares the strategy a run stands by with another.
+) -> dict[str, dict]:
+    """Compares the strategy a run stands by with every other.
 
     Args:
       key: of the bootstrap.
-      judged: its book.
-      other: the other's.
-      judged_loss: [T'] of `position_loss`.
-      other_loss: likewise.
+      books: every strategy's, the judged one's among them.
+      losses: [T'] of `position_loss`, by the same names.
+      judged: name of the strategy the run stands by.
       mean_block: of the bootstrap.
       label_reach: sessions that a payoff looks ahead.
 
     Returns:
-      sharpe_difference with interval and p, by a bootstrap of the same days; dm and
-      dm_p, Diebold and Mariano's test of the losses, negative where judged is better.
+      By name, sharpe_difference with interval and p, by a bootstrap of the same days;
+      dm and dm_p, Diebold and Mariano's test of the losses, negative where the judged
+      one is better.
     """
-    difference, low, high, p = stats.sharpe_difference_bootstrap(
-        key, judged.headline_net, other.headline_net, mean_block=mean_block
+    names = [name for name in books if name != judged]
+    found = stats.sharpe_differences_bootstrap(
+        key,
+        books[judged].headline_net,
+        np.column_stack([books[name].headline_net for name in names]),
+        mean_block,
+        NUM_DRAWS,
     )
-    statistic, dm_p = stats.diebold_mariano(
-        judged_loss, other_loss, horizon=min(label_reach, len(judged_loss) // 4)
-    )
-    return {
-        "sharpe_difference": difference,
-        "interval": [low, high],
-        "p": p,
-        "dm": statistic,
-        "dm_p": dm_p,
-    }
+    horizon = min(label_reach, len(losses[judged]) // 4)
+    table = {}
+    for name, difference, low, high, p in zip(names, *found, strict=True):
+        dm, dm_p = stats.diebold_mariano(losses[judged], losses[name], horizon=horizon)
+        table[name] = {
+            "sharpe_difference": float(difference),
+            "interval": [float(low), float(high)],
+            "p": float(p),
+            "dm": dm,
+            "dm_p": dm_p,
+        }
+    return table
 
 
 def superiority(key: jax.Array, books: dict[str, Book], mean_block: float) -> dict:

@@ -86,8 +86,8 @@ def comparisons(
     config, dataset, _, others = experiment
     days = unseen(experiment)
     payoff = np.asarray(dataset.panel.payoff, np.float64)[days]
-    payoff = np.clip(payoff, -PAYOFF_CLIP, PAYOFF_CLIP)
-    payoff = np.where(np.asarray(dataset.panel.labelled)[days], payoff, 0.0)
+    paid = np.asarray(dataset.panel.labelled)[days]
+    payoff = np.where(paid, np.clip(payoff, -PAYOFF_CLIP, PAYOFF_CLIP), 0.0)
     mapped = {
         f"{stage}_ensemble": np.asarray(
             portfolio.positions(p, config.backtest.mapping), np.float64
@@ -97,20 +97,13 @@ def comparisons(
     mapped["ensemble"] = mapped.pop(f"{final}_ensemble")
     positions = mapped | {name: np.asarray(x) for name, x in others.items()}
     positions[CONTROLLED] = positions["ensemble"]
-    losses = {n: inference.position_loss(x, payoff) for n, x in positions.items()}
-    return {
-        name: inference.compare(
-            key,
-            scores.books["ensemble"],
-            book,
-            losses["ensemble"],
-            losses[name],
-            mean_block,
-            dataset.label_reach,
-        )
-        for name, book in scores.books.items()
-        if name != "ensemble"
+    losses = {
+        name: inference.position_loss(np.where(paid, held, 0.0), payoff)
+        for name, held in positions.items()
     }
+    return inference.compare(
+        key, scores.books, losses, "ensemble", mean_block, dataset.label_reach
+    )
 
 
 def rank_ics(experiment: Experiment, decisions: dict[str, np.ndarray]) -> dict:

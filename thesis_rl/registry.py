@@ -1,6 +1,7 @@
 """A finished run and the ledger of trials: its line, and what siblings make of it."""
 
 import datetime
+import math
 from pathlib import Path
 
 import jax
@@ -9,9 +10,12 @@ import numpy as np
 from thesis_rl import deflation, trials
 from thesis_rl.experiment import Result
 from thesis_rl.fingerprint import config_hash, data_hash, file_hash
+from thesis_rl.preparation import Experiment
 from thesis_rl.trials import Trial
 
 LEDGER = "trials.jsonl"
+RETURNS_FILE = "daily_returns.csv"
+UNDEFINED = dict.fromkeys(("sharpe", "skew", "kurtosis"), math.nan) | {"num_obs": 0}
 
 
 def register(
@@ -37,22 +41,51 @@ def register(
       ValueError: the ledger is damaged; names the line.
       OSError: the ledger cannot be written.
     """
-    trial = as_trial(result, workdir, ledger, now, revision)
+    trial = as_trial(
+        result.experiment,
+        workdir / RETURNS_FILE,
+        ledger,
+        result.books["ensemble"].headline_net,
+        result.summary["predictions_sha256"],
+        now,
+        revision,
+    )
     trials.append(ledger, trial)
-    key = jax.random.fold_in(jax.random.key(result.experiment.config.seed), 3)
-    return deflation.summarise(key, trials.read(ledger), ledger, trial)
+    return deflation.summarise(
+        deflation_key(result.experiment), trials.read(ledger), ledger, trial
+    )
+
+
+def deflation_key(experiment: Experiment) -> jax.Array:
+    """Returns the key of the null reference; no other statistic of a run has it."""
+    return jax.random.fold_in(jax.random.key(experiment.config.seed), 3)
 
 
 def as_trial(
-    result: Result,
-    workdir: Path,
+    experiment: Experiment,
+    returns_file: Path,
     ledger: Path,
+    returns: np.ndarray | None,
+    predictions_sha256: str,
     now: datetime.datetime,
     revision: str | None,
 ) -> Trial:
-    """Writes the ledger's line of a run; arguments as in `register`."""
-    config, dataset, folds, _ = result.experiment
-    returns_file = workdir / "daily_returns.csv"
+    """Writes the ledger's line of a run.
+
+    Args:
+      experiment: as prepared.
+      returns_file: of the run's folder, written.
+      ledger: where the ledger lies.
+      returns: [T'], net headline returns; None for a run that failed, which was a
+        trial nevertheless, and has no file.
+      predictions_sha256: of the ensemble's probabilities.
+      now: the time of the run.
+      revision: of the code, where known.
+
+    Returns:
+      The line.
+    """
+    config, dataset, folds, _ = experiment
     day = lambda i: str(dataset.dates[i].date())  # noqa: E731
     volume = dataset.market.dollar_volume
     arrays = [dataset.close, *([] if volume is None else [volume])]
@@ -68,16 +101,16 @@ def as_trial(
             for a, b, c, d in zip(*folds, strict=True)
         ],
         returns_file=trials.locate(returns_file, ledger),
-        returns_sha256=file_hash(returns_file),
-        predictions_sha256=result.summary["predictions_sha256"],
+        returns_sha256="" if returns is None else file_hash(returns_file),
+        predictions_sha256=predictions_sha256,
         revision=revision or "",
-        excuse=excuse(result),
-        **trials.moments(result.books["ensemble"].headline_net),
+        excuse=excuse(experiment),
+        **(UNDEFINED if returns is None else trials.moments(returns)),
     )
 
 
-def excuse(result: Result) -> str:
+def excuse(experiment: Experiment) -> str:
     """Says why a run is no trial, or "": simulated prices and smoke runs are none."""
-    if result.summary["synthetic"]:
+    if experiment.dataset.report["synthetic"]:
         return "synthetic"
-    return "smoke" if result.experiment.config.size == "smoke" else ""
+    return "smoke" if experiment.config.size == "smoke" else ""

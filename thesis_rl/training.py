@@ -89,7 +89,8 @@ def train(
 def with_changes(config: FrozenConfigDict, changes: dict[str, Any]) -> FrozenConfigDict:
     """Returns the same experiment with some values changed, by dotted key."""
     changed = ConfigDict(config.to_dict())
-    changed.update_from_flattened_dict(changes)
+    with changed.ignore_type():  # An array may stand for a number.
+        changed.update_from_flattened_dict(changes)
     return FrozenConfigDict(changed)
 
 

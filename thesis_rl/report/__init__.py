@@ -1,4 +1,4 @@
-"""What a run found, for the eye: a console table, a Markdown page, one HTML file."""
+"""What a run found, for the eye: a console page, a Markdown page, one HTML file."""
 
 from pathlib import Path
 
@@ -6,7 +6,8 @@ from rich.console import Console
 
 from thesis_rl import files
 from thesis_rl.experiment import Result
-from thesis_rl.report import html, tables
+from thesis_rl.report import console as console_page
+from thesis_rl.report import html, markdown
 
 
 def write(result: Result, summary: dict, folder: Path) -> None:
@@ -14,17 +15,16 @@ def write(result: Result, summary: dict, folder: Path) -> None:
 
     Args:
       result: as run; figures are drawn from its arrays.
-      summary: every number that is printed.
+      summary: every number that is printed, and the config.
       folder: the run's.
 
     Raises:
       OSError: the folder cannot be written.
     """
     files.write_text(folder / "report.html", html.page(result, summary))
-    files.write_text(folder / "report.md", tables.markdown(summary))
+    files.write_text(folder / "report.md", markdown.page(summary))
 
 
 def print_summary(summary: dict, console: Console) -> None:
-    """Prints the table of strategies and the verdict."""
-    console.print(tables.console(summary))
-    console.print(tables.headline(summary))
+    """Prints the report in short."""
+    console.print(console_page.write(summary))

@@ -91,42 +91,6 @@ def drawdown(wealth: np.ndarray) -> np.ndarray:
 
 
 @canvas.styled
-def folds(table: list[dict]) -> Markup:
-    """Draws what the ensemble and each seed earned in each test window.
-
-    Args:
-      table: `summary["folds"]`.
-
-    Returns:
-      SVG.
-    """
-    spans = matplotlib.dates.date2num(
-        np.array([fold["test"] for fold in table], "datetime64[D]")
-    )  # [F, 2]
-    starts, widths = spans[:, 0], spans[:, 1] - spans[:, 0]
-    middles = starts + widths / 2
-    figure = canvas.new(canvas.WIDE, 2.9)
-    earned, sharpes = figure.subplots(2, 1, sharex=True)
-    returns = [fold["headline_return"] for fold in table]
-    earned.bar(starts, returns, 0.92 * widths, align="edge", color=BLUE, alpha=0.75)
-    earned.set(title="Ensemble", ylabel="Headline\nreturn a year")
-    earned.yaxis.set_major_formatter(canvas.percent_axis)
-    for seed in zip(*(fold["seed_sharpes"] for fold in table), strict=True):
-        sharpes.plot(middles, seed, "_", color=MUTED, markersize=9)
-    ensemble = [fold["headline_sharpe"] for fold in table]
-    sharpes.plot(middles, ensemble, "o", color=BLUE, markersize=5)
-    sharpes.set(
-        title="Ensemble (dots) and single seeds (dashes)",
-        ylabel="Headline\nSharpe",
-        xlabel="Test window",
-    )
-    for axes in (earned, sharpes):
-        axes.axhline(0.0, color=INK, linewidth=0.7)
-        axes.xaxis_date()
-    return canvas.to_svg(figure, "Headline return and Sharpe of each fold")
-
-
-@canvas.styled
 def exposure(book: Book, dates: pd.DatetimeIndex) -> Markup:
     """Draws how much of the capital a book holds, long plus short and long less short.
 

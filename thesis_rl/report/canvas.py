@@ -16,6 +16,7 @@ from matplotlib.ticker import FuncFormatter
 
 INK, MUTED, RULE = "#1b1f24", "#67707b", "#d8dce1"
 BLUE, ORANGE, TEAL, RED = "#2563ac", "#c2590e", "#0d7a6b", "#b3261e"
+PURPLE, OLIVE = "#7a4aa8", "#7c7414"
 DECISIONS = ("#b6480f", "#e9a97d", "#cfd4da", "#8db4e2", "#1f5a9e")  # [A]
 VARIABLES = {
     INK: "--ink",
@@ -25,6 +26,8 @@ VARIABLES = {
     ORANGE: "--orange",
     TEAL: "--teal",
     RED: "--red",
+    PURPLE: "--purple",
+    OLIVE: "--olive",
     **{colour: f"--decision-{i}" for i, colour in enumerate(DECISIONS)},
 }
 WIDE, HALF = 9.6, 4.7  # Inches.

@@ -8,13 +8,30 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from thesis_rl.report import canvas
-from thesis_rl.report.canvas import BLUE, INK, MUTED, ORANGE, RULE, TEAL
+from thesis_rl.report.canvas import (
+    BLUE,
+    INK,
+    MUTED,
+    OLIVE,
+    ORANGE,
+    PURPLE,
+    RED,
+    RULE,
+    TEAL,
+)
 from thesis_rl.report.wording import words
 from thesis_rl.thesis import quality
 from thesis_rl.types import Thesis
 from thesis_rl.vocabulary import DECISION_LABELS
 
-STAGE_COLOURS = {"sft": ORANGE, "rft": BLUE, "exact": TEAL}
+STAGE_COLOURS = {
+    "sft": ORANGE,
+    "rft": BLUE,
+    "exact": TEAL,
+    "rft_only": PURPLE,
+    "no_claims": OLIVE,
+    "no_structure": RED,
+}
 CURVES = (  # Rows of four; what a run does not measure is left out.
     "sections_loss",
     "claims_loss",

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from ml_collections import FrozenConfigDict
 
-from thesis_rl.backtest import FILL_LAG
 from thesis_rl.preparation import Experiment
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import BLUE, INK, MUTED, ORANGE, RED, TEAL
@@ -32,7 +32,7 @@ def draw(experiment: Experiment) -> Markup:
     config, dataset = experiment.config, experiment.dataset
     _one_decision(
         decision,
-        config.backtest.hold_days,
+        config.backtest,
         config.labels.entry_lag,
         dataset.label_reach,
     )
@@ -48,8 +48,10 @@ def draw(experiment: Experiment) -> Markup:
     )
 
 
-def _one_decision(axes: Axes, hold_days: int, entry_lag: int, reach: int) -> None:
-    fill = FILL_LAG - 1
+def _one_decision(
+    axes: Axes, rules: FrozenConfigDict, entry_lag: int, reach: int
+) -> None:
+    fill, hold_days = rules.fill_lag, rules.hold_days
     spans = (  # (from, to, colour, text), in sessions after the decision.
         (-LOOK_BACK, 0, MUTED, "observe"),
         (fill, fill + hold_days, BLUE, f"hold {hold_days} sessions and earn"),
@@ -61,7 +63,9 @@ def _one_decision(axes: Axes, hold_days: int, entry_lag: int, reach: int) -> Non
     for x in (0, fill):
         axes.axvline(x, color=INK, linewidth=0.9, ymax=0.86)
     axes.text(-0.2, 0.62, "decide at the close of t", ha="right", va="bottom")
-    axes.text(fill + 0.2, 0.62, f"fill at the close of t + {fill}", va="bottom")
+    axes.text(
+        fill + 0.2, 0.62, f"fill at the {rules.fill} of {_day(fill)}", va="bottom"
+    )
     stop = max(fill + hold_days, reach)
     axes.set(
         title="One decision",
@@ -70,9 +74,13 @@ def _one_decision(axes: Axes, hold_days: int, entry_lag: int, reach: int) -> Non
         ylim=(-2.5, 1.2),
     )
     ticks = sorted({0, fill, fill + hold_days, reach})
-    axes.set_xticks(ticks, [f"t + {x}" if x else "t" for x in ticks])
+    axes.set_xticks(ticks, [_day(x) for x in ticks])
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
+
+
+def _day(sessions: int) -> str:
+    return f"t + {sessions}" if sessions else "t"
 
 
 def _all_folds(

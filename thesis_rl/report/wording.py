@@ -1,23 +1,13 @@
 """The sentences and short lists that every form of the report says alike."""
 
-import math
 from collections.abc import Iterable
 
-from thesis_rl.report.columns import NOTHING, percent, ratio
+from thesis_rl.report.numbers import NOTHING, exists, percent, ratio
+from thesis_rl.report.sheet import Sheet, plain
 
-QUALITY = {
-    "schema_validity": (
-        "Schema validity",
-        "Share of the likeliest theses that validate before any repair.",
-    ),
-    "claim_precision": ("Claim precision", "True claims asserted / claims asserted."),
-    "claim_recall": ("Claim recall", "True claims asserted / true claims."),
-    "unsupported_claims": (
-        "Asserted without evidence",
-        "Asserted claims that could not be checked / claims asserted.",
-    ),
-}
-STAGES = ("sft", "rft", "exact")  # In the order of training.
+# In the order of training, ablations last.
+STAGES = ("sft", "rft", "exact", "rft_only", "no_claims", "no_structure")
+QUOTED = ("no volume", "no open")  # Rows that are masked for these have a close.
 DATA = {
     "description": "What",
     "source": "Source",
@@ -39,7 +29,7 @@ def verdict(summary: dict) -> str:
     headline = summary["headline"]
     sharpe = headline["sharpe"]
     length = f"{headline['num_days']:,} unseen days ({headline['years']:.1f} years)"
-    if sharpe is None or math.isnan(sharpe):
+    if not exists(sharpe):
         return f"There is no headline Sharpe: over {length} the book never varied."
     low, high = headline["interval"]
     return (
@@ -67,15 +57,6 @@ def power(summary: dict) -> str:
     )
 
 
-def quality(summary: dict) -> list[tuple[str, list[str]]]:
-    """Prints validity and truth of the theses, a row a stage, columns as `QUALITY`."""
-    by_stage = summary["theses"]["by_stage"]
-    return [
-        (stage, [percent(by_stage[stage].get(key)) for key in QUALITY])
-        for stage in in_order(by_stage)
-    ]
-
-
 def written(summary: dict) -> str:
     """Says how many theses the run's folder holds; "" before they are written."""
     theses = summary["theses"]
@@ -99,39 +80,27 @@ def data(summary: dict) -> list[tuple[str, str]]:
     return [*listed, ("Names", ", ".join(facts.get("tickers", ())) or NOTHING)]
 
 
-def masked(summary: dict) -> list[tuple[str, str, str]]:
-    """Counts the rows left out, by reason: reason, count, share of what."""
+def masked(summary: dict) -> Sheet:
+    """Tabulates the rows left out, by reason."""
     facts = summary["data"]
     rows, quoted = facts["rows"], facts["rows_quoted"]
     counts = [("Rows, one a day and name", rows, rows, "")]
-    counts += [
-        (f"Not quoted: {reason}", count, rows, " of rows")
-        for reason, count in facts["masked"].items()
-    ]
+    for reason, count in facts["masked"].items():
+        if reason in QUOTED:
+            counts.append((f"Quoted, {reason}", count, quoted, " of quoted rows"))
+        else:
+            counts.append((f"Not quoted: {reason}", count, rows, " of rows"))
     unlabelled = facts["rows_quoted_without_label"]
     counts.append(("Quoted, without a label", unlabelled, quoted, " of quoted rows"))
     counts += [
         (f"Quoted, without {name}", count, quoted, " of quoted rows")
         for name, count in facts["features_missing"].items()
     ]
-    return [
+    cells = [
         (reason, f"{count:,}", percent(count / whole if whole else None) + of)
         for reason, count, whole, of in counts
     ]
-
-
-def folds(summary: dict) -> list[tuple[str, ...]]:
-    """Prints each fold: train, test, headline return, Sharpe, and each seed's."""
-    return [
-        (
-            " to ".join(fold["train"]),
-            " to ".join(fold["test"]),
-            percent(fold["headline_return"]),
-            ratio(fold["headline_sharpe"]),
-            ", ".join(ratio(x) for x in fold["seed_sharpes"]),
-        )
-        for fold in summary["folds"]
-    ]
+    return Sheet(plain("Rows", "Count", "Share"), cells)
 
 
 def provenance(summary: dict) -> list[tuple[str, str]]:
@@ -156,3 +125,8 @@ def in_order(stages: Iterable[str]) -> list[str]:
 def words(name: str) -> str:
     """Returns a key as words."""
     return name.replace("_", " ")
+
+
+def plural(number: int, noun: str) -> str:
+    """Returns a count with its noun: 1 day, 2 days."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -39,6 +39,7 @@ from thesis_rl.stats.performance import (
 from thesis_rl.stats.resampled_sharpe import (
     sharpe_bootstrap,
     sharpe_difference_bootstrap,
+    sharpe_differences_bootstrap,
 )
 from thesis_rl.stats.significance import (
     autocorrelations,
@@ -87,6 +88,7 @@ __all__ = [
     "sharpe",
     "sharpe_bootstrap",
     "sharpe_difference_bootstrap",
+    "sharpe_differences_bootstrap",
     "sharpe_interval",
     "sharpe_standard_error",
     "skewness",

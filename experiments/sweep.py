@@ -1,0 +1,200 @@
+"""Tries every combination of some values, and counts every one of them.
+
+    python experiments/sweep.py --config=experiments/rft.py --vary=rft.peak_lr=.01,.02
+    python experiments/sweep.py --config=experiments/rft.py:smoke \\
+        --vary=rft.entropy_coef=0,0.01 '--vary=model.hidden=(32,32),(64,64)'
+
+Numbers that no shape hangs on (rates, coefficients, weights, thresholds, costs: see
+`thesis_rl/grid.py`) run side by side in one compiled program; any other value has a
+program of its own, one after another. Each point is a trial: it has a folder and a
+line in the ledger, and the best is deflated by all of them.
+
+Two shared cores, smoke: TIMING
+"""
+
+import datetime
+import math
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
+
+from absl import flags, logging  # noqa: E402
+from ml_collections import ConfigDict  # noqa: E402
+from rich import box  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+from rich.text import Text  # noqa: E402
+
+from experiments.run import (  # noqa: E402
+    default_workdir,
+    keep_compiled_programs,
+    run_from_shell,
+)
+
+_VARY = flags.DEFINE_multi_string(
+    "vary", [], "KEY=VALUE,VALUE of the config; more than one spans the full grid."
+)
+WIDTH = 80
+NOTHING = "–"  # Shown where a number does not exist.
+
+
+def run(
+    config: ConfigDict,
+    settings: Sequence[str],
+    workdir: str,
+    say: Callable[[str], None],
+    ledger: str | None = None,
+) -> dict:
+    """Runs a sweep and fills its folder, a folder a point below it.
+
+    Args:
+      config: the experiment's.
+      settings: of `grid.parse`.
+      workdir: the sweep's folder, made if absent.
+      say: told what is about to happen.
+      ledger: the file that counts trials; beside the folder if not given.
+
+    Returns:
+      What `results.json` holds.
+
+    Raises:
+      ValueError: a setting, a point's config or the data is wrong, or the ledger is
+        damaged.
+      OSError: the folder holds another sweep, or cannot be written.
+    """
+    from thesis_rl import files, grid, record, registry, selection, sweep, trials
+
+    started = time.perf_counter()
+    now = datetime.datetime.now(datetime.UTC)
+    points = grid.points(grid.parse(settings, config), config)
+    ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
+    trials.read(ledger)  # A damaged one is refused before an hour is spent.
+    say("Loading prices; making features, claims and labels")
+    programs = sweep.prepare(points)
+    folder = record.claim_folder(workdir)
+    files.write_json(folder / "config.json", config.to_dict())
+    git = record.git_state(ROOT)
+    tried, made = [], []
+    for experiment, shared in programs:
+        for point in sweep.run(experiment, shared, say):
+            trial = selection.keep(point, folder, ledger, now, git["revision"])
+            tried, made = [*tried, point], [*made, trial]
+    say("Counting trials")
+    summary = {
+        "title": config.title,
+        "varied": list(settings),
+        "ledger": str(ledger),
+        **selection.judge(tried, made, ledger),
+        "git": git,
+        "config": config.to_dict(),
+        "timing": {"total": time.perf_counter() - started},
+    }
+    files.write_json(folder / "results.json", summary)
+    return summary
+
+
+def table(summary: dict) -> Table:
+    """Lays the points out for the console, the best first."""
+    printed = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1))
+    points = summary["points"]
+    keys = list(points[0]["values"])
+    for name in ("Point", *keys, "Net Sharpe", "95% interval"):
+        printed.add_column(Text(name), justify="right", overflow="fold")
+    for point in points:
+        values = [show(point["values"][key]) for key in keys]
+        if point["failure"]:
+            numbers = ["failed", NOTHING]
+        else:
+            low, high = point["interval"]
+            numbers = [number(point["sharpe"]), f"{number(low)} to {number(high)}"]
+        printed.add_row(*map(Text, [point["name"], *values, *numbers]))
+    return printed
+
+
+def notes(summary: dict) -> list[str]:
+    """Says below the table what the best point is worth; its verdict comes last."""
+    lines = [f"{p['name']}: {p['failure']}" for p in summary["points"] if p["failure"]]
+    lines += [
+        f"{', '.join(names)} earned the same: what they vary made no difference."
+        for names in summary["alike"]
+    ]
+    if summary["best"]:
+        lines += judgement(summary)
+    if summary["excuse"]:
+        lines.append(
+            f"{summary['excuse']}: deflated by the points of this sweep alone, and "
+            "none of them is a trial in the ledger."
+        )
+    return [*lines, summary["verdict"]]
+
+
+def judgement(summary: dict) -> list[str]:
+    """Lists the statistics of the best point, a line each."""
+    trials, overfitting = summary["trials"], summary["overfitting"]
+    source = "this sweep" if summary["excuse"] else summary["ledger"]
+    lines = [
+        f"N = {trials['num_trials']} trials counted in {source}, as different as "
+        f"{trials['num_effective']:.1f} independent ones.",
+        f"Deflated Sharpe ratio of {summary['best']}: {number(trials['dsr'])}; "
+        f"{number(trials['psr'])} had it been the only try.",
+    ]
+    if overfitting["pbo_missing"]:
+        lines.append(f"No probability of overfitting: {overfitting['pbo_missing']}.")
+    else:
+        lines.append(
+            f"Probability of overfitting: {number(overfitting['pbo'])}; of points "
+            f"without any skill {number(overfitting['pbo_null'])} ± "
+            f"{number(overfitting['pbo_null_sd'])}."
+        )
+    if tested := summary["superiority"]:
+        survivors = ", ".join(tested["survivors"]) or "none"
+        lines.append(
+            f"Best against zero, SPA: p = {number(tested['p'])}. Survivors of StepM at "
+            f"5%: {survivors}."
+        )
+    return lines
+
+
+def number(value: float | None) -> str:
+    """Prints two digits, or a dash for what does not exist."""
+    missing = value is None or math.isnan(value)
+    return NOTHING if missing else f"{value:.2f}"
+
+
+def show(value) -> str:
+    """Prints a value of the config."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
+    given = flags.FLAGS
+    if given.config is None:
+        raise ValueError("which experiment? Give --config=experiments/rft.py")
+    logging.set_verbosity(logging.WARNING)
+    console = Console(log_path=False)
+    now = datetime.datetime.now(datetime.UTC)
+    workdir = given.workdir or default_workdir(now).replace("runs/", "runs/sweep-")
+    keep_compiled_programs()
+    with console.status("Starting") as status:
+
+        def say(text: str) -> None:
+            console.log(text)
+            status.update(text)
+
+        summary = run(given.config, _VARY.value, workdir, say, given.ledger)
+    width = min(WIDTH, console.width)
+    console.print(table(summary), width=width)
+    console.print()
+    for note in notes(summary):
+        console.print(Text(note), width=width)
+    console.print(Text(f"Points: {workdir}"), width=width)
+
+
+if __name__ == "__main__":
+    run_from_shell(main)

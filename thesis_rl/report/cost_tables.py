@@ -1,0 +1,81 @@
+"""What trading cost, what it could have cost, and how much capital it bears."""
+
+from thesis_rl.report.numbers import (
+    exists,
+    fine_percent,
+    money,
+    one_decimal,
+    percent,
+    ratio,
+)
+from thesis_rl.report.sheet import Heading, Sheet
+from thesis_rl.report.wording import words
+
+SHARPE = Heading("Headline Sharpe", "As in the table of strategies, net of costs.")
+CAPACITY = (
+    Heading("Capital", "In the currency of the volumes; constant over the record."),
+    SHARPE,
+    Heading("Impact a year", "252 · mean daily market impact paid, of the capital."),
+    Heading(
+        "Mean gross exposure",
+        "Mean over days of Σ |w|: falls where the participation cap binds.",
+    ),
+)
+
+
+def items(summary: dict) -> Sheet:
+    """Tabulates what the judged book paid a year for each kind of cost."""
+    formula = "252 · mean daily amount, of the capital; interest is income."
+    rows = [
+        (words(name).capitalize(), fine_percent(value))
+        for name, value in summary["costs"]["items"].items()
+    ]
+    return Sheet((Heading("Paid by the ensemble"), Heading("A year", formula)), rows)
+
+
+def sweep(summary: dict) -> Sheet:
+    """Tabulates the headline Sharpe at other costs of trading."""
+    bps = Heading(
+        "Cost, basis points",
+        "Of the value traded, instead of commission and half-spread; impact and borrow "
+        "are paid besides.",
+    )
+    rows = [(f"{x['bps']:g}", ratio(x["sharpe"])) for x in summary["costs"]["sweep"]]
+    return Sheet((bps, SHARPE), rows)
+
+
+def break_even(summary: dict) -> str:
+    """Says at which cost nothing is left."""
+    bps = summary["costs"]["break_even_bps"]
+    if not exists(bps):
+        return (
+            "There is no break-even cost: the mean headline return is not above zero "
+            "even where trading is free, or nothing was traded."
+        )
+    return (
+        f"The mean headline return is zero at {one_decimal(bps)} basis points of the "
+        "value traded (break-even cost), impact and borrow paid besides."
+    )
+
+
+def capacity(summary: dict) -> Sheet | None:
+    """Tabulates the headline over capital; None where capacity is off."""
+    rows = [
+        (
+            money(x["capital"]),
+            ratio(x["sharpe"]),
+            fine_percent(x["impact"]),
+            percent(x["gross_exposure"]),
+        )
+        for x in summary["capacity"]
+    ]
+    return Sheet(CAPACITY, rows) if rows else None
+
+
+def capacity_off(summary: dict) -> str:
+    """Says why there is no capacity curve; "" where there is one."""
+    if summary["capacity"]:
+        return ""
+    if not summary["data"]["has_volume"]:
+        return "Impact and capacity are OFF: the prices have no volume."
+    return "Impact and capacity are OFF: config.backtest.impact_coefficient is 0."

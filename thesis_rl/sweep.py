@@ -1,0 +1,227 @@
+"""Many points of a sweep at once: one compiled program, one scored book each."""
+
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from ml_collections import FrozenConfigDict
+
+from thesis_rl import (
+    evaluation,
+    inference,
+    preparation,
+    preprocess,
+    scoring,
+    trading,
+    training,
+)
+from thesis_rl.backtest import Ledger
+from thesis_rl.grid import Point
+from thesis_rl.preparation import Experiment
+from thesis_rl.scoring import Book
+from thesis_rl.sensitivity import line
+from thesis_rl.types import Fold, Market, Panel
+
+Say = Callable[[str], None]
+
+
+class Traded(NamedTuple):
+    """What the program finds out about V points."""
+
+    probabilities: jax.Array  # [V, T', N, A], of decisions, means over seeds.
+    ledger: Ledger  # [V, T', ...], of those, under the headline's mapping.
+    equal_weight: Ledger  # [V, T', ...]
+    broken: jax.Array  # [V] int32, parameters that are not finite.
+
+
+class Tried(NamedTuple):
+    """One point, scored as `experiment.run` would score its ensemble."""
+
+    point: Point
+    experiment: Experiment  # With the point's config.
+    book: Book | None  # None where it failed.
+    headline: dict  # Of `inference.headline`; empty where it failed.
+    predictions_sha256: str
+    failure: str  # What went wrong, or "".
+
+    @property
+    def dates(self) -> pd.DatetimeIndex:
+        """The out-of-sample dates, [T']."""
+        return self.experiment.dataset.dates[evaluation.unseen(self.experiment)]
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def train_and_trade(
+    key: jax.Array,
+    panel: Panel,
+    market: Market,
+    folds: Fold,
+    equal_weight: jax.Array,
+    arrays: dict[str, jax.Array],
+    config: FrozenConfigDict,
+) -> Traded:
+    """Trains every point, fold and seed, and trades each point's ensemble.
+
+    A network is trained as `walk_forward.run` trains it, from the same keys. What a
+    headline does not need is left out: the final model, calibration, ablations.
+
+    Args:
+      key: consumed.
+      panel: all rows.
+      market: [T, N].
+      folds: bounds, [F].
+      equal_weight: [T', N] positions of that baseline.
+      arrays: values in place of the config's, by dotted key, [V, ...].
+      config: what the points share.
+
+    Returns:
+      By point.
+    """
+    num_points = max((len(x) for x in arrays.values()), default=1)
+    num_folds, num_seeds = len(folds.train_stop), config.num_seeds
+    num_days = num_folds * config.folds.test_days
+
+    def of_point(i):
+        return training.with_changes(config, {k: x[i] for k, x in arrays.items()})
+
+    def scale(i):
+        fold = jax.tree.map(lambda x: x[i % num_folds], folds)
+        return preprocess.fit(panel, fold, of_point(i // num_folds).labels)
+
+    scalers = jax.lax.map(scale, jnp.arange(num_points * num_folds))
+
+    def run(i):
+        seed, index = i // num_folds % num_seeds, i % num_folds
+        point = i // (num_seeds * num_folds)
+        changed = of_point(point)
+        fold = jax.tree.map(lambda x: x[index], folds)
+        scaler = jax.tree.map(lambda x: x[point * num_folds + index], scalers)
+        seed_key = jax.random.fold_in(key, seed)
+        stages, _ = training.train_fold(seed_key, panel, scaler, fold, changed)
+        params = stages[training.final_stage(stages)]
+        forecasts = training.predict(
+            params, panel, scaler, fold.test_start, config.folds.test_days, changed
+        )
+        broken = sum(jnp.sum(~jnp.isfinite(x)) for x in jax.tree.leaves(params))
+        return forecasts.decision, broken
+
+    num_runs = num_points * num_seeds * num_folds
+    decisions, broken = training.in_groups(run, num_runs, config.group_size)
+    decisions = decisions.reshape(num_points, num_seeds, num_days, *decisions.shape[2:])
+    unseen = jax.tree.map(
+        lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market
+    )
+
+    def trade(x):
+        probabilities, changed = x[0], of_point(x[1])
+        ledger = trading.trade_paths(probabilities[None], unseen, changed)
+        other = trading.trade_as_given(equal_weight[None], unseen, changed)
+        return line(ledger, 0), line(other, 0)
+
+    probabilities = decisions.mean(1)
+    ledgers = jax.lax.map(trade, (probabilities, jnp.arange(num_points)))
+    return Traded(probabilities, *ledgers, broken.reshape(num_points, -1).sum(1))
+
+
+def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
+    """Prepares every program that some points need.
+
+    Args:
+      points: of `grid.points`.
+
+    Returns:
+      A program's experiment, and the points that run in it.
+
+    Raises:
+      ValueError: the data of a point cannot run; says what and where.
+      FileNotFoundError: a file is missing.
+    """
+    programs = {}
+    for point in points:
+        programs.setdefault(point.program, []).append(point)
+    return [(preparation.prepare(c), shared) for c, shared in programs.items()]
+
+
+def run(experiment: Experiment, points: Sequence[Point], say: Say) -> list[Tried]:
+    """Runs the points of one program and scores them.
+
+    Args:
+      experiment: prepared from the config that the points share.
+      points: of one program.
+      say: told what is about to happen.
+
+    Returns:
+      One a point, in their order.
+    """
+    config, dataset, folds, others = experiment
+    num_runs = len(points) * config.num_seeds * len(folds.test_start)
+    plural = "s" if len(points) > 1 else ""
+    say(f"Training {len(points)} point{plural} in one program: {num_runs} runs")
+    traded = train_and_trade(
+        jax.random.key(config.seed),
+        dataset.panel,
+        dataset.market,
+        jax.tree.map(jnp.asarray, folds),
+        jnp.asarray(others["equal_weight"], jnp.float32),
+        stack(points),
+        config,
+    )
+    traded = jax.tree.map(np.asarray, traded)
+    say(f"Scoring {len(points)} book{plural}")
+    return [
+        score(experiment._replace(config=point.config), point, line(traded, i))
+        for i, point in enumerate(points)
+    ]
+
+
+def stack(points: Sequence[Point]) -> dict[str, np.ndarray]:
+    """Lines up the array values of points, by key, [V, ...]."""
+    arrays = [point.arrays for point in points]
+    return {key: np.array([a[key] for a in arrays], np.float32) for key in arrays[0]}
+
+
+def score(experiment: Experiment, point: Point, traded: Traded) -> Tried:
+    """Scores the ensemble of one point.
+
+    Args:
+      experiment: with the point's config.
+      point: which.
+      traded: of the point alone.
+
+    Returns:
+      The point; one that diverged or lost all its capital has no book and says so.
+    """
+    rules, dataset = experiment.config.backtest, experiment.dataset
+    predictions = hashlib.sha256(traded.probabilities.tobytes()).hexdigest()
+    failed = functools.partial(Tried, point, experiment, None, {}, predictions)
+    if traded.broken:
+        return failed(f"training diverged: {traded.broken} parameters are not finite")
+    hedged = rules.book != "long_only"
+    benchmark = scoring.make_benchmark(
+        dataset.market,
+        int(experiment.folds.test_start[0]),
+        traded.equal_weight,
+        rules.fill_lag,
+        rules.cash_rate,
+    )
+    book = scoring.make_book(traded.ledger, benchmark, hedged)
+    try:
+        unseen = dataset.dates[evaluation.unseen(experiment)]
+        evaluation.check_solvent("ensemble", book, unseen)
+    except ValueError as error:
+        return failed(str(error))
+    key = jax.random.fold_in(jax.random.key(experiment.config.seed), 0)
+    headline = inference.headline(key, book, rules.hold_days)
+    return Tried(point, experiment, book, headline, predictions, "")
+
+
+def daily_returns(tried: Tried) -> pd.DataFrame:
+    """Tabulates the ensemble's returns as a run's folder does, a row a date."""
+    fields = ("gross", "net", "headline_gross", "headline_net")
+    columns = {f"ensemble.{field}": getattr(tried.book, field) for field in fields}
+    return pd.DataFrame(columns, tried.dates)
