@@ -1,5 +1,7 @@
 """A run that trained nothing: random forecasts and books, scored as a run scores."""
 
+import functools
+
 import jax
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from thesis_rl.backtest import MAPPINGS, Ledger
 from thesis_rl.calibration import Calibrator, Scaling
 from thesis_rl.data.panel import Dataset
 from thesis_rl.preprocess import Scaler
+from thesis_rl.report import html
 from thesis_rl.trading import CAPITALS, COST_SWEEP_BPS, Sensitivity
 from thesis_rl.types import Market
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
@@ -23,6 +26,7 @@ FOLDS = {"train_days": 40, "test_days": 20, "embargo_days": 2}
 REWARDS = ("reward", "claims_reward", "decision_loss")
 RATES = ("commission", "half_spread", "impact", "borrow", "interest")
 NUM_PATHS = 5
+HOSTILE = '<script>alert("$x$")</script>'
 
 
 def market(rng):
@@ -114,7 +118,6 @@ def outcome(rng, config, stages, num_folds, num_steps, rich):
     rewards = {name: rng.random(curves) for name in REWARDS}
     noise, still = ledger(rng, 4, days), ledger(rng, 1, days, still=True)
     thresholds = np.tile(np.linspace(0.2, 0.8, A - 1), (num_folds + 1, 1))
-    nothing = dict.fromkeys(Scaler._fields)
     return Outcome(
         scalers=Scaler(None, None, thresholds),
         params=None,
@@ -160,6 +163,21 @@ def run(stages, num_seeds, num_steps, text="plain", synthetic=False, rich=False)
         result = experiment.run(prepared)
     result.summary["config"] = config.to_dict()
     return result
+
+
+@functools.cache
+def hostile():
+    """All stages, three seeds, synthetic, all that is optional, every text hostile."""
+    stages = ("exact", "rft", "sft")
+    result = run(stages, 3, 5, text=HOSTILE, synthetic=True, rich=True)
+    result.summary["trials"] = trials()
+    return result
+
+
+@functools.cache
+def hostile_page():
+    """Its HTML."""
+    return html.page(hostile(), hostile().summary)
 
 
 def trials(**changes):

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thesis_rl import stats
-from thesis_rl.report import book_plots, canvas, policy_plots
+from thesis_rl.report import (
+    book_plots,
+    canvas,
+    forecast_plots,
+    policy_plots,
+    regime_plots,
+    risk_plots,
+)
+from thesis_rl.scoring import Book
 
 
 @pytest.mark.parametrize("num_days", [1, 7, 1000, 5544])
@@ -76,3 +84,63 @@ def test_unknown_metrics_are_drawn_and_none_are_not():
 def test_figures_are_reproducible():
     runs = {"sft": {"loss": np.ones((1, 2, 3))}}
     assert policy_plots.training(runs) == policy_plots.training(runs)
+
+
+def test_capacity_that_is_off_is_not_drawn():
+    assert risk_plots.capacity([], 1e6) is None
+    table = [{"capital": 10.0**i, "sharpe": 3.0 - i / 3} for i in range(5, 11)]
+    svg = risk_plots.capacity(table, 1e6)
+    assert "thousand" in svg and "run at 1 million" in svg
+
+
+def test_costs_are_drawn_where_the_book_never_varied():
+    sweep = [{"bps": bps, "sharpe": None} for bps in (0.0, 2.0, 20.0)]
+    assert "charged: 5" in risk_plots.costs(sweep, 5.0)
+
+
+def test_differences_that_do_not_exist_are_left_out():
+    nothing = {"sharpe_difference": None, "interval": [None, None]}
+    known = {"sharpe_difference": 0.4, "interval": [-0.1, 0.9]}
+    assert risk_plots.differences({"hold": nothing}) is None
+    svg = risk_plots.differences({"hold": nothing, "equal_weight": known})
+    assert "equal weight" in svg and "hold" not in svg
+
+
+@pytest.mark.parametrize("num_years", [1, 5, 27])
+def test_each_regime_has_its_place_and_years_stay_legible(num_years):
+    def line(regime, sharpe=0.5):
+        return {"regime": regime, "sharpe": sharpe, "interval": [None, None]}
+
+    tables = {
+        "year": [line(str(1996 + i)) for i in range(num_years)],
+        "volatility": [line("low"), line("high", None)],
+        "trend": [line("above")],
+    }
+    svg = regime_plots.regimes(tables)
+    written = sum(f">{1996 + i}<" in svg for i in range(num_years))
+    assert 1 <= written <= regime_plots.MAX_LABELS and ">1996<" in svg
+
+
+@pytest.mark.parametrize("headline", [None, float("nan"), 0.3])
+def test_paths_are_drawn_beside_whatever_the_headline_is(headline):
+    assert "walk-forward" in regime_plots.paths([0.1, -0.4, None], headline)
+
+
+def test_reliability_is_drawn_with_empty_bins():
+    def bins(*filled):
+        count = [7 * (i in filled) for i in range(15)]
+        share = [i / 15 if n else None for i, n in enumerate(count)]
+        return {"bins": {"confidence": share, "accuracy": share, "count": count}}
+
+    drawn = {"before": bins(3, 9), "temperature": bins(4), "vector": bins()}
+    svg = forecast_plots.reliability(drawn)
+    assert "as the networks state them" in svg and "vector scaling" in svg
+
+
+def test_a_record_of_decades_is_drawn_in_little_space():
+    rng, num_days = np.random.default_rng(0), 6900
+    book = Book(*rng.normal(0.0, 0.01, (7, num_days)))
+    dates = pd.bdate_range("1996-01-01", periods=num_days)
+    books = {"ensemble": book, "equal_weight": book}
+    for svg in (book_plots.equity(books, dates), book_plots.exposure(book, dates)):
+        assert len(svg) < 300_000

@@ -1,5 +1,6 @@
 """The command itself: what it writes, and how it answers a mistake."""
 
+import copy
 import errno
 import hashlib
 import json
@@ -9,7 +10,9 @@ import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +20,15 @@ import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import run as command
-from thesis_rl import checkpoint, experiment, preparation, registry, thesis, trials
+from thesis_rl import (
+    checkpoint,
+    experiment,
+    preparation,
+    registry,
+    thesis,
+    trials,
+    walk_forward,
+)
 
 ROOT = pathlib.Path(__file__).parents[1]
 METRICS = {
@@ -60,16 +71,35 @@ SECTIONS = {
 }
 
 
+def run(folder, ledger=None):
+    """Runs the command on what the small run found, rather than train it again."""
+    found = small_run.result()
+    found = found._replace(summary=copy.deepcopy(found.summary))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(experiment, "run", lambda prepared, say: found)
+        command.run(small_run.config(), str(folder), lambda text: None, ledger)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs") / "new" / "run"
-    command.run(small_run.config(), str(folder), lambda text: None)
-    return folder
+    return run(tmp_path_factory.mktemp("runs") / "new" / "run")
 
 
 @pytest.fixture(scope="module")
 def results(folder):
     return json.loads((folder / "results.json").read_text())
+
+
+def shell(*arguments):
+    """Runs the command as a user would, to its end."""
+    return subprocess.run(
+        [sys.executable, "experiments/run.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def changed(changes):
@@ -114,26 +144,25 @@ def test_a_simulated_run_leaves_an_excused_line_beside_its_folder(folder, result
     assert trial.predictions_sha256 == results["predictions_sha256"]
 
 
-def test_a_ledger_named_elsewhere_is_kept_there(tmp_path, monkeypatch):
-    """The run itself is the one of the fixture; only where its line goes is new."""
-    monkeypatch.setattr(experiment, "run", lambda *_: small_run.result())
+def test_a_ledger_named_elsewhere_is_kept_there(tmp_path):
     ledger = tmp_path / "elsewhere" / "all.jsonl"
-    folder = tmp_path / "runs" / "run"
-    command.run(small_run.config(), str(folder), lambda text: None, str(ledger))
+    folder = run(tmp_path / "runs" / "run", str(ledger))
     (trial,) = trials.read(ledger)
     assert pathlib.Path(trial.returns_file) == folder / "daily_returns.csv"
     assert not (folder.parent / registry.LEDGER).exists()
 
 
-def test_a_damaged_ledger_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
-    def never(*_):
-        raise AssertionError("it was read too late")
-
-    monkeypatch.setattr(experiment, "prepare", never)
-    ledger = tmp_path / registry.LEDGER
+def test_a_damaged_ledger_is_refused_before_anything_is_trained(tmp_path):
+    ledger = tmp_path / "all.jsonl"
     ledger.write_text('{"time": "2025', encoding="utf-8")
-    with pytest.raises(ValueError, match="trials.jsonl, line 1 was cut short"):
-        command.run(small_run.config(), str(tmp_path / "run"), lambda text: None)
+    done = shell(
+        "--config=experiments/rft.py:smoke",
+        f"--workdir={tmp_path / 'run'}",
+        f"--ledger={ledger}",
+    )
+    assert done.returncode == 1 and "Loading prices" not in done.stdout
+    (line,) = done.stderr.strip().splitlines()
+    assert f"{ledger}, line 1 was cut short" in line
     assert list(tmp_path.iterdir()) == [ledger]
 
 
@@ -184,7 +213,7 @@ def test_a_folder_that_holds_a_run_is_refused(folder):
         ),
         ({"backtest.fill": "open"}, "source=synthetic have no open; set it to close"),
         ({"calibration.share": 1.0}, "kept apart to calibrate on"),
-        ({"combinatorial.num_groups": 2}, "none is left to train on"),
+        ({"combinatorial.num_groups": 2}, "one of the 2 groups is left to train on"),
         ({"data.start": "2020-01-01"}, "leave them '' for a synthetic market"),
         ({"data.source": "us21"}, "config.data.source must be one of us20, us6"),
         ({"data.source": "files", "data.path": "/nowhere"}, "/nowhere"),
@@ -208,10 +237,26 @@ def test_a_fold_without_a_single_label_is_named():
         preparation.check_training_rows(dataset, prepared.folds)
 
 
-def test_training_that_diverges_is_not_reported():
-    diverging = changed({"sft.peak_lr": 1e30})
-    with pytest.raises(ValueError, match="training diverged: .* lower config.sft.peak"):
-        experiment.execute(experiment.prepare(diverging))
+@pytest.mark.parametrize(
+    "broken, message",
+    [
+        (("sft", "rft"), "after sft are not finite; lower config.sft.peak_lr"),
+        (("rft",), "after rft are not finite; lower config.rft.peak_lr"),
+    ],
+)
+def test_training_that_diverges_is_not_reported(broken, message, monkeypatch):
+    """What breaks first is to blame: reinforcement starts where imitation ended."""
+    result = small_run.result()
+    params = {
+        stage: jax.tree.map(lambda x: x * np.nan, p) if stage in broken else p
+        for stage, p in result.outcome.params.items()
+    }
+    outcome = result.outcome._replace(params=params)
+    compiled = SimpleNamespace(compile=lambda: lambda *_: outcome)
+    program = SimpleNamespace(lower=lambda *_: compiled)
+    monkeypatch.setattr(walk_forward, "run", program)
+    with pytest.raises(ValueError, match=f"training diverged: .* {message}"):
+        experiment.execute(result.experiment)
 
 
 def test_a_full_disk_leaves_whole_files_only(tmp_path, monkeypatch):
@@ -267,13 +312,7 @@ def test_one_ticker_runs_on_absolute_labels():
     ],
 )
 def test_a_wrong_argument_ends_in_one_line(arguments, message):
-    done = subprocess.run(
-        [sys.executable, "experiments/run.py", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = shell(*arguments)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()
     assert len(last) == 1, done.stderr

@@ -168,15 +168,17 @@ def verdict(facts: dict[str, Any]) -> str:
     if dsr is None or math.isnan(dsr):
         chance = "no other trial has one, so it cannot be deflated"
     elif num_trials == 1:
-        chance = f"the probability that it is above zero is {dsr:.0%}"
+        chance = f"the probability that it is above zero is {_probability(dsr)}"
     else:
         luck = f"the luck of {num_trials} trials"
-        chance = f"the probability that it is more than {luck} is {dsr:.0%}"
+        chance = f"the probability that it is more than {luck} is {_probability(dsr)}"
     tested = facts["superiority"]
     if tested is None:
         return f"{first}; {chance}. Too few days in common to test for survivors."
-    names = tested["survivors"]
-    left = (
-        f"{', '.join(names)} of {len(points)} survive" if names else "Nothing survives"
-    )
+    names = ", ".join(tested["survivors"])
+    left = f"Survivors: {names}" if names else "Nothing survives"
     return f"{first}; {chance}. {left}."
+
+
+def _probability(p: float) -> str:
+    return "over 99%" if p > 0.99 else "under 1%" if p < 0.01 else f"{p:.0%}"

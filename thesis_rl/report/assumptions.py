@@ -6,6 +6,7 @@ from thesis_rl.report import numbers
 from thesis_rl.report.sheet import Sheet, plain
 from thesis_rl.report.wording import plural
 
+MAX_NAMES = 10  # Of delisted ones, by name.
 HEADINGS = plain("Assumption", "In this run", "Which way it errs")
 
 
@@ -176,10 +177,13 @@ def _names(rules: dict, data: dict) -> list[tuple[str, str, str]]:
     gone = data["delisted"]
     earns = numbers.percent(rules["delisting_return"])
     if gone:
-        listed = ", ".join(f"{name} ({day})" for name, day in gone.items())
+        listed = [f"{name} ({day})" for name, day in gone.items()]
+        if len(listed) > MAX_NAMES:
+            more = len(listed) - MAX_NAMES
+            listed[MAX_NAMES:] = [f"{more} more in results.json"]
         delisted = (
-            f"{len(gone)} of {len(data['tickers'])} names: {listed}. Each earns "
-            f"{earns} the session after its last quote and becomes cash",
+            f"{len(gone)} of {len(data['tickers'])} names: {', '.join(listed)}. Each "
+            f"earns {earns} the session after its last quote and becomes cash",
             "Flatters where the end was a greater loss, hurts where it was a takeover.",
         )
     else:

@@ -12,6 +12,7 @@ from thesis_rl.report.sheet import Heading, Sheet
 from thesis_rl.report.wording import words
 
 SHARPE = Heading("Headline Sharpe", "As in the table of strategies, net of costs.")
+EARNED = {"interest": ", earned"}
 CAPACITY = (
     Heading("Capital", "In the currency of the volumes; constant over the record."),
     SHARPE,
@@ -25,18 +26,18 @@ CAPACITY = (
 
 def items(summary: dict) -> Sheet:
     """Tabulates what the judged book paid a year for each kind of cost."""
-    formula = "252 · mean daily amount, of the capital; interest is income."
+    formula = "252 · mean daily amount, of the capital; of the ensemble."
     rows = [
-        (words(name).capitalize(), fine_percent(value))
+        (words(name).capitalize() + EARNED.get(name, ""), fine_percent(value))
         for name, value in summary["costs"]["items"].items()
     ]
-    return Sheet((Heading("Paid by the ensemble"), Heading("A year", formula)), rows)
+    return Sheet((Heading("Item"), Heading("A year", formula)), rows)
 
 
 def sweep(summary: dict) -> Sheet:
     """Tabulates the headline Sharpe at other costs of trading."""
     bps = Heading(
-        "Cost, basis points",
+        "Basis points",
         "Of the value traded, instead of commission and half-spread; impact and borrow "
         "are paid besides.",
     )

@@ -22,8 +22,7 @@ def regimes(tables: dict[str, list[dict]]) -> Markup:
     Returns:
       SVG.
     """
-    widths = [max(len(tables[kind]), 3) for kind in KINDS]
-    widths[0] = max(widths[0], 8)
+    widths = (min(max(len(tables["year"]), 8), 11), 4, 3)
     figure = canvas.new(canvas.WIDE, 2.5)
     panels = figure.subplots(1, len(KINDS), sharey=True, width_ratios=widths)
     for axes, (kind, title) in zip(panels, KINDS.items(), strict=True):
