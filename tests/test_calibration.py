@@ -91,7 +91,7 @@ def test_vector_scaling_undoes_what_no_temperature_can(rows):
     assert vector < truth + 0.005 < temperature - 0.01
 
 
-@pytest.mark.parametrize("num", [10, 60, 1000])
+@pytest.mark.parametrize("num", [10, 60])
 def test_vector_scaling_is_as_good_as_a_temperature_where_it_was_fitted(rows, num):
     logits, label = (x[:num] for x in rows)
     for steepness in (0.3, 2.0, 8.0):
@@ -166,8 +166,9 @@ def test_without_a_single_label_all_decisions_are_alike(rows):
     np.testing.assert_array_equal(found.cutoffs, calibration.NEVER)
 
 
-def test_newtons_method_ends_where_the_slope_is_nothing():
-    """Log-sum-exp from far away, where a bare Newton step would overshoot."""
+@pytest.mark.parametrize("far", [0.0, 5.0])
+def test_newtons_method_ends_where_the_slope_is_nothing(far):
+    """Log-sum-exp, also from where a bare Newton step would overshoot."""
     rng = np.random.default_rng(3)
     lines = jnp.asarray(rng.normal(size=(40, 3)), jnp.float32)
     height = jnp.asarray(rng.normal(size=40), jnp.float32)
@@ -176,10 +177,14 @@ def test_newtons_method_ends_where_the_slope_is_nothing():
         slopes = jnp.matmul(lines, x, precision="highest")
         return jax.nn.logsumexp(slopes + height) + 0.5 * jnp.sum(x**2)
 
-    for start in (jnp.zeros(3), jnp.array([5.0, -5.0, 5.0])):
+    @jax.jit
+    def slopes(start):
         found = calibration.minimise(convex, start)
-        assert abs(jax.grad(convex)(start)).max() > 0.1
-        np.testing.assert_allclose(jax.grad(convex)(found), 0.0, atol=1e-5)
+        return jax.grad(convex)(start), jax.grad(convex)(found)
+
+    before, after = slopes(far * jnp.array([1.0, -1.0, 1.0]))
+    assert abs(before).max() > 0.1
+    np.testing.assert_allclose(after, 0.0, atol=1e-5)
 
 
 def looped_cutoff(probability, truth, precision):

@@ -63,9 +63,14 @@ def test_a_book_that_never_traded_has_numbers_all_the_same(flat, returns):
     found = inference.headline(key(), flat, hold_days=5)
     assert math.isnan(found["sharpe"]) and math.isnan(found["psr"])
     files.to_json(found)
-    nothing = np.zeros(T)
-    compared = inference.compare(key(), book(returns), flat, nothing, nothing, 5.0, 6)
-    assert math.isnan(compared["sharpe_difference"]) and math.isnan(compared["dm"])
+    books = {"flat": flat, "moving": book(returns), "still": flat}
+    losses = {"flat": returns, "moving": np.zeros(T), "still": np.zeros(T)}
+    compared = inference.compare(key(), books, losses, "moving", 5.0, 6)
+    for name in ("flat", "still"):
+        assert math.isnan(compared[name]["sharpe_difference"])
+        assert math.isnan(compared[name]["p"])
+    assert math.isnan(compared["still"]["dm"])  # The losses are the same.
+    assert math.isfinite(compared["flat"]["dm"])
     found = inference.superiority(key(), {"flat": flat}, 5.0)
     assert found["num_models"] == 0 and math.isnan(found["p"])
 
@@ -82,26 +87,36 @@ def test_position_losses_by_hand():
 def test_a_comparison_is_of_the_same_days_and_of_the_judged_less_the_other():
     rng = np.random.default_rng(1)
     common = rng.normal(0, 0.01, T)
-    good = book(common + rng.normal(0.002, 0.001, T))
-    poor = book(common + rng.normal(-0.002, 0.001, T))
-    right, wrong = rng.normal(-0.5, 1, T), rng.normal(0.5, 1, T)
-    given = key(), good, poor, right, wrong, 5.0, 6
-    found = inference.compare(*given)
-    difference = stats.sharpe(good.headline_net) - stats.sharpe(poor.headline_net)
+    books = {
+        "good": book(common + rng.normal(0.002, 0.001, T)),
+        "flat": book(np.zeros(T)),
+        "poor": book(common + rng.normal(-0.002, 0.001, T)),
+    }
+    losses = {
+        "good": rng.normal(-0.5, 1, T),
+        "flat": np.zeros(T),
+        "poor": rng.normal(0.5, 1, T),
+    }
+    compared = inference.compare(key(), books, losses, "good", 5.0, 6)
+    assert list(compared) == ["flat", "poor"]
+    found = compared["poor"]
+    sharpe = {name: stats.sharpe(b.headline_net) for name, b in books.items()}
+    difference = sharpe["good"] - sharpe["poor"]
     assert found["sharpe_difference"] == pytest.approx(difference)
     assert found["interval"][0] > 0 and found["p"] < 0.01
     assert found["dm"] < -3 and found["dm_p"] < 0.01
-    expected = stats.diebold_mariano(right, wrong, horizon=6)
+    expected = stats.diebold_mariano(losses["good"], losses["poor"], horizon=6)
     assert (found["dm"], found["dm_p"]) == expected
-    back = inference.compare(key(), poor, good, wrong, right, 5.0, 6)
+    back = inference.compare(key(), books, losses, "poor", 5.0, 6)["good"]
     assert back["sharpe_difference"] == pytest.approx(-difference)
     assert back["dm"] == pytest.approx(-found["dm"])
+    files.to_json(compared)
 
 
 def test_a_record_too_short_for_the_horizon_is_compared_at_a_quarter_of_it():
-    rng = np.random.default_rng(2)
-    a, b = rng.normal(size=(2, 40))
-    found = inference.compare(key(), book(a / 100), book(b / 100), a, b, 2.0, 30)
+    a, b = np.random.default_rng(2).normal(size=(2, 40))
+    books, losses = {"a": book(a / 100), "b": book(b / 100)}, {"a": a, "b": b}
+    found = inference.compare(key(), books, losses, "a", 2.0, 30)["b"]
     assert found["dm"] == stats.diebold_mariano(a, b, horizon=10)[0]
 
 

@@ -100,6 +100,9 @@ def test_what_the_ledger_saw_is_said():
     said = evidence.ledger({"trials": seen})
     assert "counts 2 trials" in said and "2 of them are compared over 80 days" in said
     assert "1 trial had no Sharpe ratio" in said and "2 reruns of the same" in said
+    excused = random_run.trials(excuse="smoke", num_trials=1)
+    said = evidence.ledger({"trials": excused})
+    assert said.startswith("A smoke run is no trial: it adds none to the 1 trial")
 
 
 def changed(summary, **rules):

@@ -5,6 +5,7 @@ import math
 from thesis_rl.report import numbers
 from thesis_rl.report.sheet import Sheet, plain
 from thesis_rl.report.wording import plural
+from thesis_rl.trading import CVAR_WINDOW
 
 MAX_NAMES = 10  # Of delisted ones, by name.
 HEADINGS = plain("Assumption", "In this run", "Which way it errs")
@@ -62,8 +63,8 @@ def book(summary: dict) -> list[tuple[str, str]]:
         ),
         (
             "Exposure controller",
-            f"the book is scaled down while its trailing CVaR is above "
-            f"{numbers.fine_percent(cvar)} a day; reported apart"
+            f"the book is scaled by min(1, {numbers.fine_percent(cvar)} a day / CVaR), "
+            f"the CVaR at 95% of its last {CVAR_WINDOW} days; reported apart"
             if cvar
             else "none",
         ),

@@ -64,8 +64,8 @@ COLUMNS = (
         probability,
         "Diebold and Mariano (1995) with the correction of Harvey, Leybourne and "
         "Newbold (1997), two-sided, of a day's loss −Σ w·payoff / Σ |w| of the "
-        "positions taken, Bartlett weights over the days that labels overlap. "
-        "Uncorrected.",
+        "positions taken, payoffs in units of volatility and clipped at ±2, Bartlett "
+        "weights over the days that labels overlap. Uncorrected.",
     ),
     Column(
         ("net", "sharpe"),
@@ -78,21 +78,23 @@ COLUMNS = (
         ("net", "annual_return"),
         "Return",
         percent,
-        "A year: V_T^(252/T) − 1, V the net worth of 1, compounded daily.",
+        "A year: V_T^(252/T) − 1, V the net worth of 1 in excess of cash, compounded "
+        "daily.",
         "Return",
     ),
     Column(
         ("net", "volatility"),
         "Volatility",
         percent,
-        "A year: sd · √252 of the daily net return, sd with T − 1.",
+        "A year: sd · √252 of the daily net return in excess of cash, sd with T − 1.",
         "Vol",
     ),
     Column(
         ("net", "max_drawdown"),
         "Max drawdown",
         percent,
-        "Minimum over t of V_t / max V_s (s ≤ t) − 1, the starting capital included.",
+        "Minimum over t of V_t / max V_s (s ≤ t) − 1, V as for the return, its start "
+        "included.",
         "Max DD",
     ),
     Column(

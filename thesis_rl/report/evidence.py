@@ -206,6 +206,12 @@ def ledger(summary: dict) -> str:
     trials = summary.get("trials")
     if not trials:
         return ""
+    if trials["excuse"]:
+        others = plural(len(trials["siblings"]), "trial")
+        return (
+            f"A {trials['excuse']} run is no trial: it adds none to the {others} that "
+            "the ledger counts, and is deflated by none."
+        )
     n, compared = trials["num_trials"], trials["num_compared"]
     said = [f"The ledger counts {plural(n, 'trial')}, this run's included"]
     if compared > 1:

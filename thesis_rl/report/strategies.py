@@ -106,8 +106,8 @@ def superiority(summary: dict) -> str:
     survivors = f"keeps {', '.join(kept)}" if kept else "keeps none of them"
     return (
         f"Of {plural(found['num_models'], 'book')} that traded, {best} has the highest "
-        f"headline Sharpe, and it {beats} zero by more than the best of so many "
-        f"does by luck: p {probability(found['p'])} (SPA, Hansen 2005, studentised). "
+        f"headline Sharpe. The best of them {beats} zero by more than luck would in so "
+        f"many tries: p {probability(found['p'])} (SPA, Hansen 2005, studentised). "
         f"StepM (Romano and Wolf 2005) at 5% {survivors}."
     )
 
