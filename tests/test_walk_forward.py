@@ -26,7 +26,9 @@ SETTINGS = {
     "combinatorial.num_groups": 4,
 }
 CONFIG = small_problems.config(SETTINGS)
-ALONE = small_problems.config(SETTINGS | {"ablations": (), "combinatorial.num_groups": 0})
+ALONE = small_problems.config(
+    SETTINGS | {"ablations": (), "combinatorial.num_groups": 0}
+)
 KEY = functools.partial(jax.random.key, 0)
 STAGES = ("sft", "rft", "exact")
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from thesis_rl.training import Forecasts
 
-NUM_NEWTON_STEPS = 20
+NUM_NEWTON_STEPS = 12
 MIN_INVERSE_TEMPERATURE = 1e-3  # Rows without any signal keep their order, barely.
 RIDGE = 1e-3  # Holds what few rows do not determine near the temperature alone.
 SMALLEST = 1e-7  # Probabilities below are float32's rounding.

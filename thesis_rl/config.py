@@ -39,12 +39,9 @@ LOWER_BOUNDS = {
     "backtest.commission_bps": 0,
     "backtest.half_spread_bps": 0,
     "backtest.impact_coefficient": 0,
-    "backtest.participation_cap": 0,
     "backtest.borrow_rate": 0,
     "backtest.cash_rate": 0,
     "backtest.volatility_target": 0,
-    "backtest.max_position": 0,
-    "backtest.max_gross": 0,
     "backtest.cvar_limit": 0,
     "backtest.capital": 1,
     "backtest.fill_lag": 0,
@@ -59,6 +56,11 @@ SUBSETS = {
     "ablations": tuple(training.ABLATIONS),
     "baselines": tuple(regressors.LEARNED),
 }
+ABOVE_ZERO = (
+    "backtest.max_position",
+    "backtest.max_gross",
+    "backtest.participation_cap",
+)
 THREE_WEIGHTS = ("sft.weights", "reward.weights")
 
 
@@ -74,6 +76,9 @@ def check(config) -> None:
     for key, bound in LOWER_BOUNDS.items():
         if not (value := _get(config, key)) >= bound:  # NaN is refused as well.
             raise ValueError(f"config.{key} is {value}; it must be at least {bound}")
+    for key in ABOVE_ZERO:
+        if not (value := _get(config, key)) > 0:
+            raise ValueError(f"config.{key} is {value}; it must be above 0")
     for key in SHARES:
         if not 0 <= (value := _get(config, key)) <= 1:
             raise ValueError(

@@ -70,7 +70,7 @@ def execute(
 
 
 def _check_finite(params: dict) -> None:
-    for stage in params:
+    for stage in sorted(params, key=lambda stage: stage != "sft"):
         leaves = jax.tree.leaves(params[stage])
         bad = sum(np.size(x) - np.isfinite(x).sum() for x in leaves)
         if bad:

@@ -15,6 +15,7 @@ from thesis_rl.data.panel import Dataset
 from thesis_rl.types import Fold
 from thesis_rl.walk_forward import Windows
 
+
 class Experiment(NamedTuple):
     """What is known before anything is trained."""
 
@@ -80,7 +81,9 @@ def prepare(config: FrozenConfigDict) -> Experiment:
             dataset.panel, folds, regressors.LEARNED[name], config
         )
     prepared = Experiment(config, dataset, folds, positions)
-    check_training_rows(dataset, prepared.all_folds)
+    windows = prepared.windows
+    for bounds in (windows.folds, windows.held_out):
+        check_training_rows(dataset, bounds)
     return prepared
 
 

@@ -117,6 +117,8 @@ def _decision_problems(decision: dict[str, Any]) -> list[str]:
         probabilities[name] * held
         for name, held in zip(DECISION_LABELS, DECISION_POSITIONS, strict=True)
     )
+    if not 0 <= decision.get("confidence", 0) <= 1:
+        found.append(f"decision.confidence: {decision['confidence']}, not a share")
     implied = {"conviction": probabilities[label], "position": position}
     for field, value in implied.items():
         if not abs(decision[field] - value) <= TOLERANCE:
