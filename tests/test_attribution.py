@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import attribution, preprocess, sft, walk_forward
+from thesis_rl import attribution, preprocess, sft, training
 from thesis_rl.attribution import integrated_gradients
 from thesis_rl.preprocess import Scaler
 from thesis_rl.vocabulary import DECISION_POSITIONS
@@ -105,11 +105,10 @@ def test_the_ensemble_is_the_mean_of_what_its_seeds_forecast(explained):
         features=jnp.tile(features, (4, 1, 1)),
         available=jnp.tile(available, (4, 1, 1)),
     )
-    config = small_problems.config({"model.hidden": (16, 16), "folds.test_days": 1})
-    predict = jax.jit(walk_forward.predict, static_argnames="config")
-    fold = small_problems.fold(0, 1, 2, 3)
+    config = small_problems.config({"model.hidden": (16, 16)})
+    predict = jax.jit(training.predict, static_argnames=("num_days", "config"))
     single = [
-        predict(jax.tree.map(lambda x, i=i: x[i], params), panel, scaler, fold, config)
+        predict(jax.tree.map(lambda x, i=i: x[i], params), panel, scaler, 2, 1, config)
         for i in range(3)
     ]
     mean = jax.tree.map(lambda *x: jnp.stack(x).mean(0)[0, 0], *single)

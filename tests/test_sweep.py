@@ -99,6 +99,7 @@ def test_all_points_share_one_compilation(tried, config):
     assert again[2].book is None and "training diverged" in again[2].failure
 
 
+@pytest.mark.slow
 def test_every_array_reaches_the_result(config):
     """One program with all arrays: to change any must change a book."""
     base = training.with_changes(config, grid.ASIDE | LOUD)
