@@ -198,6 +198,7 @@ def trials(**changes):
         "num_undefined": 0,
         "num_changed_reruns": 0,
         "trial_sd": 0.02,
+        "min_backtest_years": 0.9,
         "psr": 0.9,
         "dsr": 0.7,
         "dsr_effective": 0.8,

@@ -48,6 +48,7 @@ def summarise(
       num_changed_reruns: reruns of a trial that predicted something else than before,
         as they do where the code changed; not in N.
       trial_sd: of the trials' Sharpe ratios, a day, N − 1; None below two.
+      min_backtest_years: as `stats.min_backtest_length` at N.
       psr, dsr, dsr_effective: probabilities; the last two at N and N_eff, None where
         N > 1 and trial_sd is None.
       pbo, pbo_null, pbo_null_sd: of the compared trials, and its mean and standard
@@ -70,6 +71,9 @@ def summarise(
         "num_undefined": len(tried) - len(sharpes),
         "num_changed_reruns": _changed_reruns(lines, tried),
         "trial_sd": trial_sd,
+        "min_backtest_years": stats.min_backtest_length(
+            current.sharpe * math.sqrt(252), len(tried)
+        ),
         "psr": _deflated(current, None, 1),
         "dsr": _deflated(current, trial_sd, len(tried)),
         "dsr_effective": _deflated(current, trial_sd, num_effective),

@@ -27,9 +27,12 @@ CAPACITY = (
 def items(summary: dict) -> Sheet:
     """Tabulates what the judged book paid a year for each kind of cost."""
     formula = "252 · mean daily amount, of the capital; of the ensemble."
+    paid = {name: fine_percent(x) for name, x in summary["costs"]["items"].items()}
+    if capacity_off(summary):
+        paid["impact"] = "off"
     rows = [
-        (words(name).capitalize() + EARNED.get(name, ""), fine_percent(value))
-        for name, value in summary["costs"]["items"].items()
+        (words(name).capitalize() + EARNED.get(name, ""), cell)
+        for name, cell in paid.items()
     ]
     return Sheet((Heading("Item"), Heading("A year", formula)), rows)
 

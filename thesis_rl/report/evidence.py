@@ -93,6 +93,13 @@ MEASURES = (  # (path in the summary, title, printed by, formula), SR a day.
         "where SR is not above 0.",
     ),
     (
+        ("trials", "min_backtest_years"),
+        "Minimum backtest length, years",
+        one_decimal,
+        "(E[max of N normals]/SR)²: in so many, N trials without skill would show a "
+        "best Sharpe as high as this (Bailey, Borwein, López de Prado and Zhu 2014).",
+    ),
+    (
         ("headline", "detectable_sharpe"),
         "Smallest detectable Sharpe",
         ratio,
