@@ -136,7 +136,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         num_test_groups=2,
     )
     config.calibration = config_dict.create(
-        share=0.2,  # Of a fold's training days, the last ones.
+        share=0.2,  # Of train_days, the last ones of each fold.
         scaling="temperature",  # temperature or vector
         claim_precision=0.97,  # Asked of asserted claims on those days.
     )

@@ -51,23 +51,31 @@ def run(
       ValueError: the config or the data is wrong, or the ledger is damaged.
       OSError: the folder holds another run, or cannot be written.
     """
-    from thesis_rl import experiment, files, record, registry, report, trials
+    from thesis_rl import (
+        experiment,
+        files,
+        fingerprint,
+        record,
+        registry,
+        report,
+        trials,
+    )
 
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
     ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
-    trials.read(ledger)  # A damaged one is refused before an hour is spent.
+    trials.check(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     prepared = experiment.prepare(config)
     loaded = time.perf_counter()
-    folder = record.claim_folder(workdir)
+    folder = record.claim_folder(workdir, config.to_dict())
     result = experiment.run(prepared, say)
     say("Writing theses, tables and the report")
-    summary = result.summary
-    summary["theses"] |= record.write(result, folder)
-    git = record.git_state(ROOT)
+    summary, git = result.summary, fingerprint.git_state(ROOT)
     summary |= {"git": git, "config": config.to_dict()}
+    record.write_returns(result, folder)  # Counted as soon as there is one to see.
     summary["trials"] = registry.register(result, folder, ledger, now, git["revision"])
+    summary["theses"] |= record.write(result, folder)
     summary["timing"] |= {
         "load": loaded - started,
         "total": time.perf_counter() - started,

@@ -69,18 +69,26 @@ def run(
         damaged.
       OSError: the folder holds another sweep, or cannot be written.
     """
-    from thesis_rl import files, grid, record, registry, selection, sweep, trials
+    from thesis_rl import (
+        files,
+        fingerprint,
+        grid,
+        record,
+        registry,
+        selection,
+        sweep,
+        trials,
+    )
 
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
     points = grid.points(grid.parse(settings, config), config)
     ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
-    trials.read(ledger)  # A damaged one is refused before an hour is spent.
+    trials.check(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     programs = sweep.prepare(points)
-    folder = record.claim_folder(workdir)
-    files.write_json(folder / "config.json", config.to_dict())
-    git = record.git_state(ROOT)
+    folder = record.claim_folder(workdir, config.to_dict())
+    git = fingerprint.git_state(ROOT)
     tried, made = [], []
     for experiment, shared in programs:
         for point in sweep.run(experiment, shared, say):

@@ -133,6 +133,7 @@ def outcome(rng, config, stages, num_folds, num_steps, rich):
             costs=ledger(rng, len(COST_SWEEP_BPS), days),
             capacity=ledger(rng, len(CAPITALS), days) if rich else None,
             controlled=ledger(rng, days) if rich else None,
+            exposure=np.ones(days),
             clipped=np.arange(days),
         ),
         paths=ledger(rng, NUM_PATHS, T) if rich else None,
@@ -191,6 +192,7 @@ def trials(**changes):
         "returns": "compared",
     }
     return {
+        "ledger": "trials.jsonl",
         "num_trials": 2,
         "num_effective": 1.5,
         "num_compared": 2,

@@ -34,7 +34,8 @@ def result() -> experiment.Result:
 
 def write(path):
     """Writes the run, all but its report, into a new folder; returns the folder."""
-    path = record.claim_folder(path)
+    path = record.claim_folder(path, config().to_dict())
+    record.write_returns(result(), path)
     summary = dict(result().summary)
     summary["theses"] = summary["theses"] | record.write(result(), path)
     summary["git"] = {"revision": None, "dirty": None}

@@ -155,26 +155,6 @@ def test_runs_that_never_met_are_said_to(folder, other):
 def test_a_book_that_never_varied_has_no_difference():
     still, noise = np.zeros(50), np.random.default_rng(0).normal(size=50)
     assert math.isnan(compare.correlation(still, noise))
-    assert all(map(math.isnan, compare.sharpe_difference(noise, still)))
-
-
-def test_the_influence_function_has_the_error_of_one_sharpe_ratio():
-    returns = np.random.default_rng(0).standard_t(5, 400) * 0.01 + 0.002
-    z = (returns - returns.mean()) / returns.std()
-    sharpe = stats.sharpe(returns, periods_per_year=1)
-    error = stats.sharpe_standard_error(sharpe, 400, (z**3).mean(), (z**4).mean())
-    spread = compare.influence(returns).std() / math.sqrt(399)
-    assert spread == pytest.approx(error, rel=1e-3)
-
-
-def test_the_interval_covers_the_true_difference_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    common, own = rng.normal(size=(600, 1, 250)), rng.normal(size=(600, 2, 250))
-    records = 0.01 * (common + 0.5 * own) + np.array([[0.001], [0.0]])
-    truth = 0.001 / (0.01 * math.sqrt(1.25)) * math.sqrt(252)
-    intervals = [compare.sharpe_difference(a, b)[1:] for a, b in records]
-    covered = np.mean([low < truth < high for low, high in intervals])
-    assert covered == pytest.approx(0.95, abs=0.03)
 
 
 def test_fewer_than_two_runs_are_refused(folder):

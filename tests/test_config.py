@@ -1,5 +1,6 @@
 """What a config may not say, and the sentence that says so."""
 
+import math
 import pathlib
 
 import pytest
@@ -91,7 +92,13 @@ def test_every_lab_book_can_run(book, size):
         ({"backtest.cvar_limit": -0.1}, "config.backtest.cvar_limit is -0.1"),
         ({"backtest.delisting_return": -1.5}, "delisting_return is -1.5; .* least -1"),
         ({"backtest.delisting_gap": 0}, "config.backtest.delisting_gap is 0"),
-        ({"calibration.share": 1.5}, "config.calibration.share is 1.5; it is a share"),
+        ({"calibration.share": 0.0}, "calibration.share is 0.0; it must be above 0"),
+        ({"backtest.capital": math.inf}, "config.backtest.capital is infinite"),
+        ({"seed": -1}, "config.seed is -1; it must lie between 0 and"),
+        (
+            {"calibration.share": 1.5},
+            "config.calibration.share is 1.5; it must be below 1",
+        ),
         ({"calibration.claim_precision": -0.1}, "config.calibration.claim_precision"),
         (
             {"calibration.scaling": "platt"},

@@ -141,7 +141,7 @@ def test_dates_without_a_rank_ic():
 def test_rank_ic_refuses(panel):
     scores, outcomes, mask = panel
     with pytest.raises(ValueError, match="want a bool mask"):
-        stats.rank_ic(scores, outcomes, mask.astype(float))
+        stats.rank_ic(scores, outcomes, 0.5 * mask)
     with pytest.raises(ValueError, match=r"want scores \(40, 12\) like the mask"):
         stats.rank_ic(scores[:, 1:], outcomes, mask)
     mask[3, 2] = True

@@ -281,3 +281,12 @@ def test_a_whole_source_has_no_such_caveat():
         "caveats": ["Survivorship."],
     }
     assert source.report == {"caveats": ["Survivorship."]}
+
+
+def test_a_day_without_volume_is_no_day_to_trade():
+    source = one(1.0, 1.0, 1.1, 1.1, 1.2)
+    volume = pd.DataFrame([[0.0], [5.0], [0.0], [np.nan], [7.0]])
+    volume = volume.set_axis(source.close.index).set_axis(source.close.columns, axis=1)
+    made = market.make(source._replace(volume=volume), *KEEPS)
+    np.testing.assert_array_equal(made.tradable[:, 0], [1, 1, 0, 1, 1])
+    assert made.returns[2, 0] == pytest.approx(0.1)  # What is held earns all the same.

@@ -129,7 +129,8 @@ def test_gaps_and_unlisted_days_are_masked_and_counted(tmp_path):
     np.testing.assert_array_equal(
         loaded.close.to_numpy(), [[1, nan], [nan, 2], [3, 3], [4, nan]]
     )
-    assert loaded.report["masked"] == {"gap": 1, "not listed": 2, "no volume": 3}
+    masked = {"gap": 1, "not listed": 2, "no volume": 3, "volume of 0": 0}
+    assert loaded.report["masked"] == masked
 
 
 def test_quotes_without_an_open_are_counted(tmp_path):

@@ -70,11 +70,21 @@ def test_verdict_depends_on_where_zero_lies(interval, words):
         ({"dsr": math.nan, "dsr_effective": 0.99}, "Too little is known"),
         ({"num_trials": 1, "dsr": 0.96}, "one, 0.960, enough: at least 0.95"),
         ({"num_trials": 1, "dsr": 0.9}, "one, 0.900, not enough: below 0.95"),
-        ({"num_trials": 1, "excuse": "smoke"}, "A smoke run is no trial."),
+        (
+            {"num_trials": 1, "excuse": "smoke"},
+            "A smoke run is no trial and is deflated",
+        ),
     ],
 )
 def test_deflation_is_judged_at_both_counts(changes, words):
-    assert words in evidence.survives({"trials": random_run.trials(**changes)})
+    trials = random_run.trials(**changes)
+    summary = {"trials": trials, "headline": {"sharpe": 0.3}}
+    assert words in evidence.survives(summary)
+
+
+def test_a_book_that_never_moved_is_not_deflated():
+    summary = {"trials": random_run.trials(), "headline": {"sharpe": math.nan}}
+    assert "nothing to deflate" in evidence.survives(summary)
 
 
 def test_deflation_needs_a_ledger(result):

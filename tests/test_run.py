@@ -212,7 +212,7 @@ def test_a_folder_that_holds_a_run_is_refused(folder):
             "SYN0 alone, .* config.backtest.book=long_short",
         ),
         ({"backtest.fill": "open"}, "source=synthetic have no open; set it to close"),
-        ({"calibration.share": 1.0}, "kept apart to calibrate on"),
+        ({"calibration.share": 0.9}, "kept apart to calibrate on"),
         ({"combinatorial.num_groups": 2}, "one of the 2 groups is left to train on"),
         ({"data.start": "2020-01-01"}, "leave them '' for a synthetic market"),
         ({"data.source": "us21"}, "config.data.source must be one of us20, us6"),

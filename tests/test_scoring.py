@@ -1,10 +1,12 @@
 """Books to numbers: what is hedged, what is averaged, what is counted."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thesis_rl import scoring, stats
-from thesis_rl.backtest import Ledger
+from thesis_rl import backtest, scoring, stats
+from thesis_rl.backtest import Costs, Ledger
 from thesis_rl.types import Market
 
 T, N, FIRST = 600, 8, 300
@@ -43,6 +45,11 @@ def market_of(returns, tradable=None):
     return Market(returns, tradable, beta=beta, days=np.ones(len(returns)))
 
 
+def tail(market):
+    """The unseen days of a market, on the device."""
+    return jax.tree.map(lambda x: jnp.asarray(x[FIRST:]), market)
+
+
 def benchmark(returns, tradable=None, **rules):
     equal = ledger(returns[FIRST:], np.full((DAYS, N), 1 / N))
     return scoring.make_benchmark(market_of(returns, tradable), FIRST, equal, **rules)
@@ -50,9 +57,10 @@ def benchmark(returns, tradable=None, **rules):
 
 def test_net_is_gross_less_every_cost_and_interest_in_float64(returns):
     single = ledger(returns, np.full((T, N), 1 / N))
-    gross, net = scoring.gross_and_net(Ledger(*(x.astype(np.float32) for x in single)))
+    rounded = Ledger(*(x.astype(np.float32) for x in single))
+    gross, net = scoring.gross_and_net(rounded, np.zeros(T))
     assert gross.dtype == net.dtype == np.float64
-    np.testing.assert_allclose(gross - net, 1e-4 - 5e-6, rtol=1e-6)
+    np.testing.assert_allclose(gross - net, 1e-4, rtol=1e-6)
 
 
 def test_a_book_of_the_market_has_no_hedged_return(returns):
@@ -104,6 +112,17 @@ def test_cash_is_a_year_of_calendar_days_and_is_no_skill(returns):
     book = scoring.make_book(idle, reference, hedged=True)
     np.testing.assert_allclose(book.headline_net, 0.0, atol=1e-15)
     np.testing.assert_allclose(book.net, 0.0, atol=1e-15)
+
+
+@pytest.mark.parametrize("rate", [0.03, 0.0433, 0.055])
+def test_an_idle_book_in_float32_has_no_sharpe_of_rounding(returns, rate):
+    rates = Costs(0.0, 0.0, cash_rate=rate)
+    market = market_of(returns.astype(np.float32))
+    idle = backtest.simulate(jnp.zeros((DAYS, N)), tail(market), rates)
+    reference = scoring.make_benchmark(market, FIRST, idle, cash_rate=rate)
+    book = scoring.make_book(idle, reference, hedged=True)
+    np.testing.assert_array_equal(book.headline_net, 0.0)
+    np.testing.assert_array_equal(book.gross, 0.0)
 
 
 def test_the_market_is_the_mean_of_what_is_quoted(returns):

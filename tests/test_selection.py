@@ -16,7 +16,6 @@ from thesis_rl import (
     grid,
     inference,
     preparation,
-    registry,
     selection,
     stats,
     sweep,
@@ -66,7 +65,7 @@ def as_tried(experiment, returns):
             made.append(sweep.Tried(point, given, None, {}, "p", "training diverged"))
             continue
         book = Book(*[row] * len(Book._fields))
-        headline = inference.headline(registry.deflation_key(given), book, 5)
+        headline = inference.headline(inference.key_for(given.config.seed, 0), book, 5)
         made.append(sweep.Tried(point, given, book, headline, "p", ""))
     return made
 

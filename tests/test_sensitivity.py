@@ -52,7 +52,7 @@ def test_the_headline_stands_in_the_sweep_at_its_own_cost():
 
 def test_at_the_break_even_cost_the_headline_earns_nothing(oracle):
     swept = jax.vmap(lambda bps: ledger_at(oracle, bps))(jnp.array(COST_SWEEP_BPS))
-    traded = Sensitivity(swept, None, None, np.zeros(T, np.int32))
+    traded = Sensitivity(swept, None, None, np.ones(T), np.zeros(T, np.int32))
     found = sensitivity.cost_sweep(traded, oracle[-1], hedged=True)
     free = book_at(oracle, 0.0).headline_net.mean()
     at_break_even = book_at(oracle, found["break_even_bps"]).headline_net.mean()
@@ -103,7 +103,7 @@ def test_capacity_lists_each_capital_or_nothing():
     gross = rng.normal(0.01, 0.01, T) + np.zeros(shape)
     exposure = np.linspace(1.0, 0.5, len(CAPITALS))[:, None] + np.zeros(shape)
     ledgers = flat(*shape, gross=gross, impact=impact, gross_exposure=exposure)
-    traded = Sensitivity(flat(5, T), ledgers, None, np.zeros(T, np.int32))
+    traded = Sensitivity(flat(5, T), ledgers, None, np.ones(T), np.zeros(T, np.int32))
     table = sensitivity.capacity(traded, benchmark(T), hedged=True)
     assert [row["capital"] for row in table] == list(CAPITALS)
     for i, row in enumerate(table):

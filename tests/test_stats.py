@@ -200,14 +200,14 @@ def test_measures_agree_with_empyrical(num_obs):
 
 
 def test_standard_error_of_a_normal_is_that_of_lo():
-    assert stats.sharpe_standard_error(0.1, 101) == pytest.approx(
+    assert stats.sharpe_standard_error(0.1, 100) == pytest.approx(
         math.sqrt((1 + 0.1**2 / 2) / 100)
     )
 
 
 def test_standard_error_gives_the_published_psr():
-    """Bailey and López de Prado (2012): Φ(SR/se) on 24 months of a skewed fund."""
-    error = stats.sharpe_standard_error(0.458, 24, skew=-2.448, kurtosis=10.164)
+    """Bailey and López de Prado (2012), T − 1 for T, on 24 months of a skewed fund."""
+    error = stats.sharpe_standard_error(0.458, 23, skew=-2.448, kurtosis=10.164)
     assert scipy.stats.norm.cdf(0.458 / error) == pytest.approx(0.9133611, abs=1e-6)
 
 

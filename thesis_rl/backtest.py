@@ -104,6 +104,9 @@ def simulate(
     Capital is constant: gains are paid out and losses made good every day, so that a
     book is as large against the market's volume on its last day as on its first.
 
+    While impact or the cap is on, nothing trades on the first days of a record, whose
+    σ and ADV lie before it.
+
     Borrow is paid on Σ|w| of shorts, interest earned on cash 1 − Σw (short proceeds
     are cash too), both on the book held over the night that ends in day t: traded
     already with close fills, not yet with open ones. They count the calendar days since

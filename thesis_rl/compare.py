@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import pandas as pd
 
@@ -142,7 +142,7 @@ def change(first: Saved, other: Saved) -> Change:
     """Measures how one run's decisions and returns differ from another's."""
     both = first.decisions.join(other.decisions.add_suffix("_other"), how="inner")
     returns = pd.concat([first.returns, other.returns], axis=1, join="inner").to_numpy()
-    difference, *interval = sharpe_difference(returns[:, 1], returns[:, 0])
+    difference, low, high = sharpe_difference(first, other, returns)
     return Change(
         rows=len(both),
         changed=float((both["decision"] != both["decision_other"]).mean()),
@@ -153,7 +153,7 @@ def change(first: Saved, other: Saved) -> Change:
         days=len(returns),
         correlation=correlation(*returns.T),
         sharpe_difference=difference,
-        interval=tuple(interval),
+        interval=(low, high),
     )
 
 
@@ -165,33 +165,25 @@ def correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def sharpe_difference(
-    a: np.ndarray, b: np.ndarray, confidence: float = 0.95
+    first: Saved, other: Saved, returns: np.ndarray
 ) -> tuple[float, float, float]:
-    """Returns the annual Sharpe ratio of a less that of b, with a normal interval.
+    """Returns the other's annual Sharpe ratio less the first's, its low and its high.
 
-      se = sd(ψ_a - ψ_b) / √T,   ψ = z - SR (z² - 1) / 2,   z = (r - mean) / sd
-
-    The influence function ψ makes this the delta method of Ledoit and Wolf (2008),
-    "Robust Performance Hypothesis Testing with the Sharpe Ratio", for independent
-    days: fat tails and the correlation of the two are in, autocorrelation is not.
+    The 95% interval is that of `stats.sharpe_difference_bootstrap`, in blocks at least
+    as long as either run holds a position.
 
     Args:
-      a: daily returns, [T].
-      b: of the same days.
-      confidence: chance that the interval covers the truth.
+      first: a run.
+      other: another.
+      returns: [T, 2] of their common dates, the first's to the left.
 
     Returns:
-      The difference, its low and its high; NaN where a ratio is.
+      NaN where a ratio is, or the runs share fewer than 3 dates.
     """
-    if math.isnan(stats.sharpe(a)) or math.isnan(stats.sharpe(b)):
+    if len(returns) < 3:
         return math.nan, math.nan, math.nan
-    error = (influence(a) - influence(b)).std() * math.sqrt(252 / len(a))
-    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * error
-    difference = stats.sharpe(a) - stats.sharpe(b)
-    return difference, difference - reach, difference + reach
-
-
-def influence(returns: np.ndarray) -> np.ndarray:
-    """Returns each day's weight ψ [T] in the daily Sharpe ratio of returns [T]."""
-    z = (returns - returns.mean()) / returns.std()
-    return z - stats.sharpe(returns, periods_per_year=1) * (z**2 - 1) / 2
+    held = max(run.config["backtest.hold_days"] for run in (first, other))
+    found = stats.sharpe_difference_bootstrap(
+        jax.random.key(0), returns[:, 1], returns[:, 0], min_block=held
+    )
+    return found[:3]

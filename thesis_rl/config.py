@@ -1,5 +1,7 @@
 """Refuses an experiment that cannot run, before anything is loaded or compiled."""
 
+import math
+
 from thesis_rl import claims, portfolio, regressors, rewards, rft, training
 from thesis_rl.data import features, labels
 
@@ -51,7 +53,7 @@ LOWER_BOUNDS = {
     "combinatorial.num_test_groups": 1,
     "report.thesis_stride": 1,
 }
-SHARES = ("reward.validity_share", "calibration.share", "calibration.claim_precision")
+SHARES = ("reward.validity_share", "calibration.claim_precision")
 SUBSETS = {
     "ablations": tuple(training.ABLATIONS),
     "baselines": tuple(regressors.LEARNED),
@@ -60,6 +62,7 @@ ABOVE_ZERO = (
     "backtest.max_position",
     "backtest.max_gross",
     "backtest.participation_cap",
+    "calibration.share",
 )
 THREE_WEIGHTS = ("sft.weights", "reward.weights")
 
@@ -74,11 +77,23 @@ def check(config) -> None:
         if (value := _get(config, key)) not in choices:
             raise ValueError(f"config.{key} is {value!r}; choose one of {choices}")
     for key, bound in LOWER_BOUNDS.items():
-        if not (value := _get(config, key)) >= bound:  # NaN is refused as well.
+        value = _get(config, key)
+        if not value >= bound:  # NaN is refused as well.
             raise ValueError(f"config.{key} is {value}; it must be at least {bound}")
+        if value == math.inf:
+            raise ValueError(f"config.{key} is infinite; give a number")
     for key in ABOVE_ZERO:
         if not (value := _get(config, key)) > 0:
             raise ValueError(f"config.{key} is {value}; it must be above 0")
+    if not 0 <= config.seed < 2**31:
+        raise ValueError(
+            f"config.seed is {config.seed}; it must lie between 0 and 2147483647"
+        )
+    if not config.calibration.share < 1:
+        raise ValueError(
+            f"config.calibration.share is {config.calibration.share}; it must be below "
+            "1, or no day is left to train on"
+        )
     for key in SHARES:
         if not 0 <= (value := _get(config, key)) <= 1:
             raise ValueError(

@@ -95,7 +95,7 @@ def _deflated(trial: Trial, sd: float | None, num_trials: float) -> float | None
 def _effective(returns: np.ndarray) -> float:
     if returns.shape[1] < 2:
         return float(returns.shape[1])
-    return max(stats.effective_trials(returns), 1.0)  # Rounding may leave it below.
+    return stats.effective_trials(returns)
 
 
 def _overfitting(key: jax.Array, returns: np.ndarray) -> dict[str, Any]:

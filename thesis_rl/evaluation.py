@@ -79,6 +79,7 @@ def score(experiment: Experiment, outcome: Outcome, final: str) -> Scores:
         books[CONTROLLED] = scoring.make_book(
             outcome.sensitivity.controlled, benchmark, hedged
         )
+        check_solvent(CONTROLLED, books[CONTROLLED], dataset.dates[unseen(experiment)])
         table[CONTROLLED] = scoring.metrics(books[CONTROLLED])
     for i, name in enumerate(names):
         books[name] = scoring.make_book(

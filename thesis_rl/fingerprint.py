@@ -1,10 +1,12 @@
-"""What makes two runs the same trial: hashes of their configs, data and files."""
+"""What makes two runs the same: hashes of configs, data and files, and the code."""
 
 import fnmatch
 import hashlib
 import json
 import os
+import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,3 +99,15 @@ def file_hash(path: str | os.PathLike) -> str:
     """Returns the SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def git_state(folder: Path) -> dict:
+    """Returns the revision of the code and whether it was changed since, or nulls."""
+    try:
+        ask = lambda *words: subprocess.run(  # noqa: E731
+            ["git", *words], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        status = ask("status", "--porcelain")
+        return {"revision": ask("rev-parse", "HEAD"), "dirty": bool(status)}
+    except (OSError, subprocess.CalledProcessError):
+        return {"revision": None, "dirty": None}

@@ -47,6 +47,11 @@ NEEDS = {
     "sft.weights": ("sft.weighting", "fixed"),
     "reward.weights": ("reward.curriculum", ()),
     "reward.holding_cost": ("reward.decision", "utility"),
+    "data.path": ("data.source", "files"),
+    **{
+        f"data.synthetic.{name}": ("data.source", "synthetic")
+        for name in ("seed", "num_names", "num_days", "kind", "strength")
+    },
 }
 STAGES = ("sft", "rft")  # Read only where they take a step.
 # Not of the headline, and slow.

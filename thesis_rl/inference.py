@@ -11,6 +11,15 @@ from thesis_rl.scoring import Book
 
 YEAR = 252
 NUM_DRAWS = 2000
+ROUNDING = 1e-7  # Daily returns no further apart are one book, in float32.
+STATISTICS = 2**31 - 1  # No training seed has this number.
+HEADLINE, COMPARISONS, SUPERIORITY, DEFLATION = range(4)  # Questions of `key_for`.
+
+
+def key_for(seed: int, question: int) -> jax.Array:
+    """Returns the key of one statistic of a run, unlike any that training uses."""
+    root = jax.random.fold_in(jax.random.key(seed), STATISTICS)
+    return jax.random.fold_in(root, question)
 
 
 def headline(key: jax.Array, book: Book, hold_days: int) -> dict:
@@ -24,8 +33,8 @@ def headline(key: jax.Array, book: Book, hold_days: int) -> dict:
     Returns:
       sharpe, annual; interval, 95% by stationary bootstrap; interval_iid, which takes
       days to be independent; sharpe_lo, annualised with autocorrelations; skew and
-      raw kurtosis; psr; min_track_record_years, NaN where the Sharpe is not positive;
-      value_at_risk and conditional_value_at_risk a day; sortino, calmar;
+      raw kurtosis; psr; min_track_record_years, infinite where the Sharpe is not
+      positive; value_at_risk and conditional_value_at_risk a day; sortino, calmar;
       detectable_sharpe, num_days, years, mean_block.
     """
     returns = book.headline_net
@@ -90,12 +99,13 @@ def compare(
       losses: [T'] of `position_loss`, by the same names.
       judged: name of the strategy the run stands by.
       mean_block: of the bootstrap.
-      label_reach: sessions that a payoff looks ahead.
+      label_reach: sessions that a payoff looks ahead, the test's horizon unless the
+        record is shorter than four of them.
 
     Returns:
       By name, sharpe_difference with interval and p, by a bootstrap of the same days;
       dm and dm_p, Diebold and Mariano's test of the losses, negative where the judged
-      one is better.
+      one is better. Interval and p are NaN for the same book under another name.
     """
     names = [name for name in books if name != judged]
     found = stats.sharpe_differences_bootstrap(
@@ -108,6 +118,9 @@ def compare(
     horizon = min(label_reach, len(losses[judged]) // 4)
     table = {}
     for name, difference, low, high, p in zip(names, *found, strict=True):
+        apart = np.abs(books[judged].headline_net - books[name].headline_net).max()
+        if apart < ROUNDING:
+            difference, low, high, p = 0.0, math.nan, math.nan, math.nan
         dm, dm_p = stats.diebold_mariano(losses[judged], losses[name], horizon=horizon)
         table[name] = {
             "sharpe_difference": float(difference),
@@ -167,12 +180,21 @@ def rank_ic(
       reach: sessions over which the forward returns of neighbouring days overlap.
 
     Returns:
-      mean, t and p, days that had a correlation, and days without.
+      mean, t and p; sparse_t and sparse_p of every `reach`-th day alone, a check that
+      no overlap can disturb; days that had a correlation, and days without.
     """
     scores = probabilities @ np.arange(probabilities.shape[-1])
     mask = quoted & np.isfinite(forward)
     ic = stats.rank_ic(scores, np.where(mask, forward, 0.0), mask)
+    mean, t, p = stats.rank_ic_test(ic, reach)
+    _, sparse_t, sparse_p = stats.rank_ic_test(ic[::reach], 1)
     days = int(np.isfinite(ic).sum())
-    enough = days > 2 * reach
-    mean, t, p = stats.rank_ic_test(ic, reach) if enough else (np.nan,) * 3
-    return {"mean": mean, "t": t, "p": p, "days": days, "without": len(ic) - days}
+    return {
+        "mean": mean,
+        "t": t,
+        "p": p,
+        "sparse_t": sparse_t,
+        "sparse_p": sparse_p,
+        "days": days,
+        "without": len(ic) - days,
+    }

@@ -1,5 +1,7 @@
 """How far a headline can be trusted, and what it depends on."""
 
+import functools
+
 import jax
 import numpy as np
 
@@ -40,9 +42,9 @@ def judge(
     """
     config, dataset, folds, _ = experiment
     rules = config.backtest
-    key = jax.random.key(config.seed)
+    key_for = functools.partial(inference.key_for, config.seed)
     headline = inference.headline(
-        jax.random.fold_in(key, 0), scores.books["ensemble"], rules.hold_days
+        key_for(inference.HEADLINE), scores.books["ensemble"], rules.hold_days
     )
     mean_block = headline["mean_block"]
     hedged = rules.book != "long_only"
@@ -51,10 +53,17 @@ def judge(
     return {
         "headline": {"strategy": "ensemble", "mapping": rules.mapping, **headline},
         "comparisons": comparisons(
-            jax.random.fold_in(key, 1), experiment, scores, decisions, final, mean_block
+            key_for(inference.COMPARISONS),
+            experiment,
+            scores,
+            decisions,
+            final,
+            mean_block,
         ),
         "superiority": inference.superiority(
-            jax.random.fold_in(key, 2), scores.books, mean_block
+            key_for(inference.SUPERIORITY),
+            {name: b for name, b in scores.books.items() if name != CONTROLLED},
+            mean_block,
         ),
         "rank_ic": rank_ics(experiment, decisions),
         "calibration": calibration(experiment, outcome, decisions[final]),
@@ -62,6 +71,7 @@ def judge(
         | {
             "items": sensitivity.cost_items(ledger),
             "clipped": int(np.sum(outcome.sensitivity.clipped)),
+            "controlled_days": int(np.sum(outcome.sensitivity.exposure < 1)),
         },
         "capacity": sensitivity.capacity(outcome.sensitivity, scores.benchmark, hedged),
         "paths": None if paths is None else sensitivity.paths(paths, market, config),

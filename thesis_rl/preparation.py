@@ -15,6 +15,8 @@ from thesis_rl.data.panel import Dataset
 from thesis_rl.types import Fold
 from thesis_rl.walk_forward import Windows
 
+MAX_SMOKE_DAYS = 126
+
 
 class Experiment(NamedTuple):
     """What is known before anything is trained."""
@@ -75,6 +77,13 @@ def prepare(config: FrozenConfigDict) -> Experiment:
             "config.backtest.fill is open, but the prices of "
             f"config.data.source={config.data.source} have no open; set it to close"
         )
+    num_unseen = int(folds.test_stop[-1] - folds.test_start[0])
+    if config.size == "smoke" and num_unseen > MAX_SMOKE_DAYS:
+        raise ValueError(
+            f"config.size is smoke, which no ledger counts, but {num_unseen:,} days "
+            f"would be judged; a smoke run judges {MAX_SMOKE_DAYS} at most, so set "
+            "config.size=full"
+        )
     positions = baselines.positions(dataset, folds)
     for name in config.baselines:
         positions[name] = regressors.walk_forward_classifier(
@@ -84,6 +93,7 @@ def prepare(config: FrozenConfigDict) -> Experiment:
     windows = prepared.windows
     for bounds in (windows.folds, windows.held_out):
         check_training_rows(dataset, bounds)
+    check_calibration_rows(dataset, windows.held_out)
     return prepared
 
 
@@ -135,6 +145,19 @@ def check_training_rows(dataset: Dataset, folds: Fold) -> None:
                 f"the fold that trains from {first.date()} to {last.date()} has no row "
                 "with a label and a feature; widen config.data.start and end, or "
                 "lengthen config.folds.train_days"
+            )
+
+
+def check_calibration_rows(dataset: Dataset, held_out: Fold) -> None:
+    """Raises a ValueError that names the first fold with nothing to calibrate on."""
+    labelled = np.asarray(dataset.panel.labelled)
+    for start, stop in zip(held_out.test_start, held_out.test_stop, strict=True):
+        if not labelled[start:stop].any():
+            first, last = dataset.dates[start], dataset.dates[stop - 1]
+            raise ValueError(
+                f"no row has a label from {first.date()} to {last.date()}, training "
+                "days that are kept apart to calibrate on; raise "
+                "config.calibration.share, or widen config.data.start and end"
             )
 
 

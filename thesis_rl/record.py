@@ -1,6 +1,5 @@
 """A run's folder: everything a reader, an auditor or a later program needs."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,39 +17,34 @@ from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 NUM_MARKDOWN = 3  # Theses written out as pages of their own.
 
 
-def claim_folder(workdir: str | Path) -> Path:
-    """Makes the folder of a new run, before anything is computed.
+def claim_folder(workdir: str | Path, config: dict) -> Path:
+    """Makes the folder of a new run and writes its config, before anything is computed.
 
     Raises:
       FileExistsError: the folder holds another run, or its path is a file.
-      OSError: the folder cannot be made.
+      OSError: the folder cannot be made or written.
     """
     workdir = Path(workdir)
     if workdir.is_file():
         raise FileExistsError(f"--workdir {workdir} is a file; name a folder")
-    if (workdir / "config.json").exists():
+    workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        (workdir / "config.json").touch(exist_ok=False)  # One of two runs at once.
+    except FileExistsError as error:
         raise FileExistsError(
             f"--workdir {workdir} already holds a run (config.json); name another "
             "folder, or delete that one first"
-        )
-    workdir.mkdir(parents=True, exist_ok=True)
+        ) from error
+    try:
+        files.write_json(workdir / "config.json", config)
+    except BaseException:
+        (workdir / "config.json").unlink()
+        raise
     return workdir
 
 
-def git_state(folder: Path) -> dict:
-    """Returns the revision of the code and whether it was changed since, or nulls."""
-    try:
-        ask = lambda *words: subprocess.run(  # noqa: E731
-            ["git", *words], cwd=folder, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        status = ask("status", "--porcelain")
-        return {"revision": ask("rev-parse", "HEAD"), "dirty": bool(status)}
-    except (OSError, subprocess.CalledProcessError):
-        return {"revision": None, "dirty": None}
-
-
 def write(result: Result, workdir: Path) -> dict:
-    """Writes everything but the reports, each file whole or not at all.
+    """Writes all but returns and reports, each file whole or not at all.
 
     Args:
       result: as run.
@@ -62,12 +56,9 @@ def write(result: Result, workdir: Path) -> dict:
     Raises:
       OSError: the disk is full or the folder is not writable.
     """
-    config = result.experiment.config
-    files.write_json(workdir / "config.json", config.to_dict())
     write_checkpoint(result, workdir / "checkpoint.npz")
     files.write_text(workdir / "metrics.jsonl", metrics_lines(result))
     tables = {
-        "daily_returns": daily_returns(result),
         "weights": weights(result),
         "decisions": decisions(result),
     }
@@ -133,6 +124,12 @@ def unseen_dates(result: Result) -> pd.DatetimeIndex:
     """Returns the out-of-sample dates, [T']."""
     folds = result.experiment.folds
     return result.experiment.dataset.dates[folds.test_start[0] : folds.test_stop[-1]]
+
+
+def write_returns(result: Result, workdir: Path) -> None:
+    """Writes `daily_returns.csv`; arguments as in `write`."""
+    text = daily_returns(result).to_csv(float_format="%.8g")
+    files.write_text(workdir / "daily_returns.csv", text)
 
 
 def daily_returns(result: Result) -> pd.DataFrame:

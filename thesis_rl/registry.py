@@ -4,10 +4,9 @@ import datetime
 import math
 from pathlib import Path
 
-import jax
 import numpy as np
 
-from thesis_rl import deflation, trials
+from thesis_rl import deflation, inference, trials
 from thesis_rl.experiment import Result
 from thesis_rl.fingerprint import config_hash, data_hash, file_hash
 from thesis_rl.preparation import Experiment
@@ -29,13 +28,13 @@ def register(
 
     Args:
       result: as run.
-      workdir: the run's folder, its `daily_returns.csv` written.
+      workdir: the run's folder, its returns written.
       ledger: where the ledger lies.
       now: the time of the run.
       revision: of the code, where known.
 
     Returns:
-      As `deflation.summarise`.
+      As `deflation.summarise`, and the ledger's path.
 
     Raises:
       ValueError: the ledger is damaged; names the line.
@@ -51,14 +50,9 @@ def register(
         revision,
     )
     trials.append(ledger, trial)
-    return deflation.summarise(
-        deflation_key(result.experiment), trials.read(ledger), ledger, trial
-    )
-
-
-def deflation_key(experiment: Experiment) -> jax.Array:
-    """Returns the key of the null reference; no other statistic of a run has it."""
-    return jax.random.fold_in(jax.random.key(experiment.config.seed), 3)
+    key = inference.key_for(result.experiment.config.seed, inference.DEFLATION)
+    summary = deflation.summarise(key, trials.read(ledger), ledger, trial)
+    return {"ledger": str(ledger), **summary}
 
 
 def as_trial(
@@ -87,8 +81,9 @@ def as_trial(
     """
     config, dataset, folds, _ = experiment
     day = lambda i: str(dataset.dates[i].date())  # noqa: E731
-    volume = dataset.market.dollar_volume
-    arrays = [dataset.close, *([] if volume is None else [volume])]
+    market = dataset.market
+    optional = (market.dollar_volume, market.open_to_close)
+    arrays = [dataset.close, *(x for x in optional if x is not None)]
     return Trial(
         time=now.isoformat(),
         title=config.title,

@@ -22,8 +22,8 @@ class Benchmark(NamedTuple):
 class Book(NamedTuple):
     """One strategy's daily record."""
 
-    gross: np.ndarray  # [T']
-    net: np.ndarray  # [T'], in excess of cash.
+    gross: np.ndarray  # [T'], in excess of cash like the rest.
+    net: np.ndarray  # [T']
     headline_gross: np.ndarray  # [T'], hedged, or in excess of equal weight.
     headline_net: np.ndarray  # [T']
     turnover: np.ndarray  # [T']
@@ -58,27 +58,42 @@ def make_benchmark(
       The benchmark. A beta used on day t was known when day t's book was decided,
       `fill_lag` + 1 closes before.
     """
-    gross, net = gross_and_net(equal_weight)
-    days = slice(first, first + len(gross))
+    days = slice(first, first + len(equal_weight.gross))
     lag = fill_lag + 1
     betas = np.asarray(market.beta, np.float64)
     lagged = np.concatenate([np.ones_like(betas[:lag]), betas[:-lag]])
     # What is not quoted earns nothing that day, so there is nothing to hedge.
     lagged = np.where(np.asarray(market.tradable), lagged, 0.0)
-    cash = np.asarray(market.days, np.float64) * cash_rate / DAYS_A_YEAR
-    return Benchmark(market_return(market)[days], lagged[days], cash[days], gross, net)
+    cash = np.asarray(market.days, np.float64)[days] * cash_rate / DAYS_A_YEAR
+    gross, net = gross_and_net(equal_weight, cash)
+    return Benchmark(market_return(market)[days], lagged[days], cash, gross, net)
 
 
-def gross_and_net(ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
-    """Forms gross, and net = gross + interest - costs, in float64, [T'] each."""
+def gross_and_net(ledger: Ledger, cash: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Forms returns in excess of cash, before and after costs, in float64.
+
+    Args:
+      ledger: of one strategy, [T', ...].
+      cash: what cash earned, [T'].
+
+    Returns:
+      gross + interest - cash, and the same less every cost, [T'] each.
+    """
     exact = Ledger(*(np.asarray(x, np.float64) for x in ledger))
-    return exact.gross, exact.net
+    carry = exact.interest - cash
+    # An idle book earns cash but for float32's rounding, which must have no Sharpe.
+    carry = np.where(np.abs(carry) <= 1e-6 * cash, 0.0, carry)
+    gross = exact.gross + carry
+    return gross, gross - exact.cost
 
 
 def make_book(ledger: Ledger, benchmark: Benchmark, hedged: bool) -> Book:
     """Adds the headline returns to a ledger.
 
-      hedged: r - cash - (Σ w β) · market;   else: r - r(equal-weight book)
+      hedged: r - (Σ w β) · market;   else: r - r(equal-weight book)
+
+    r is in excess of cash. With fills at the open the hedge takes the whole day on the
+    weights held from the open on.
 
     Args:
       ledger: of one strategy, [T', ...].
@@ -88,18 +103,17 @@ def make_book(ledger: Ledger, benchmark: Benchmark, hedged: bool) -> Book:
     Returns:
       The book.
     """
-    gross, net = gross_and_net(ledger)
-    excess = net - benchmark.cash
+    gross, net = gross_and_net(ledger, benchmark.cash)
     if hedged:
         weights = np.asarray(ledger.weights, np.float64)
         hedge = (weights * benchmark.betas).sum(axis=1) * benchmark.market
-        headline_gross, headline_net = gross - hedge, excess - hedge
+        headline_gross, headline_net = gross - hedge, net - hedge
     else:
         headline_gross = gross - benchmark.equal_weight_gross
         headline_net = net - benchmark.equal_weight_net
     return Book(
         gross=gross,
-        net=excess,
+        net=net,
         headline_gross=headline_gross,
         headline_net=headline_net,
         turnover=np.asarray(ledger.turnover, np.float64),

@@ -92,7 +92,7 @@ def judge(
     if math.isinf(_rank(tried[best])):
         none = dict.fromkeys(("trials", "overfitting", "superiority")) | {"best": ""}
         return facts | none | {"verdict": f"None of {len(tried)} has a Sharpe ratio."}
-    key = registry.deflation_key(tried[best].experiment)
+    key = inference.key_for(tried[best].experiment.config.seed, inference.DEFLATION)
     alone_key, key = jax.random.split(key)
     counted = [trial._replace(excuse="") for trial in made]
     alone = deflation.summarise(alone_key, counted, ledger, counted[best])
@@ -155,9 +155,10 @@ def superiority(tried: Sequence[Tried]) -> dict[str, Any] | None:
         name: t.book._replace(headline_net=common[name].to_numpy(np.float64))
         for name, t in scored.items()
     }
-    key = jax.random.key(tried[0].experiment.config.seed)
+    seed = tried[0].experiment.config.seed
+    key = inference.key_for(seed, inference.SUPERIORITY)
     mean_block = max(t.headline["mean_block"] for t in scored.values())
-    return inference.superiority(jax.random.fold_in(key, 2), books, mean_block)
+    return inference.superiority(key, books, mean_block)
 
 
 def verdict(facts: dict[str, Any]) -> str:

@@ -44,10 +44,16 @@ def cost_sweep(traded: Sensitivity, benchmark: Benchmark, hedged: bool) -> dict:
         for i in range(len(COST_SWEEP_BPS))
     ]
     sweep = [
-        {"bps": bps, "sharpe": stats.sharpe(book.headline_net)}
+        {"bps": bps, "sharpe": solvent_sharpe(book)}
         for bps, book in zip(COST_SWEEP_BPS, books, strict=True)
     ]
     return {"sweep": sweep, "break_even_bps": break_even(books)}
+
+
+def solvent_sharpe(book: Book) -> float:
+    """Returns the net headline Sharpe; NaN for a book that lost all its capital."""
+    ruined = (book.net <= -1).any()
+    return float("nan") if ruined else stats.sharpe(book.headline_net)
 
 
 def break_even(books: list[Book]) -> float:
@@ -77,7 +83,7 @@ def capacity(traded: Sensitivity, benchmark: Benchmark, hedged: bool) -> list[di
         table.append(
             {
                 "capital": capital,
-                "sharpe": stats.sharpe(book.headline_net),
+                "sharpe": solvent_sharpe(book),
                 "impact": cost_items(ledger)["impact"],
                 "gross_exposure": float(book.gross_exposure.mean()),
             }
@@ -94,8 +100,9 @@ def paths(ledgers: Ledger, market: Market, config) -> dict:
       config: the experiment's.
 
     Returns:
-      sharpes, their mean, sd (ddof 1) and the share below zero. Paths share their
-      training days, so the sd is no standard error.
+      sharpes, NaN for a path that did not trade or lost everything; of the others the
+      mean, sd (ddof 1) and the share below zero. Paths share their training days, so
+      the sd is no standard error.
     """
     rules = config.backtest
     still = line(ledgers, 0)._replace(**{name: np.zeros(1) for name in Ledger._fields})
@@ -108,14 +115,14 @@ def paths(ledgers: Ledger, market: Market, config) -> dict:
     )
     hedged = rules.book != "long_only"
     sharpes = [
-        stats.sharpe(
-            scoring.make_book(line(ledgers, i), benchmark, hedged).headline_net
-        )
+        solvent_sharpe(scoring.make_book(line(ledgers, i), benchmark, hedged))
         for i in range(len(ledgers.gross))
     ]
+    known = np.array([sharpe for sharpe in sharpes if sharpe == sharpe])
+    nothing = float("nan")
     return {
         "sharpes": sharpes,
-        "mean": float(np.mean(sharpes)),
-        "sd": float(np.std(sharpes, ddof=1)) if len(sharpes) > 1 else float("nan"),
-        "share_negative": float(np.mean(np.array(sharpes) < 0)),
+        "mean": float(known.mean()) if known.size else nothing,
+        "sd": float(known.std(ddof=1)) if known.size > 1 else nothing,
+        "share_negative": float((known < 0).mean()) if known.size else nothing,
     }

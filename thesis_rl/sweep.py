@@ -215,7 +215,7 @@ def score(experiment: Experiment, point: Point, traded: Traded) -> Tried:
         evaluation.check_solvent("ensemble", book, unseen)
     except ValueError as error:
         return failed(str(error))
-    key = jax.random.fold_in(jax.random.key(experiment.config.seed), 0)
+    key = inference.key_for(experiment.config.seed, inference.HEADLINE)
     headline = inference.headline(key, book, rules.hold_days)
     return Tried(point, experiment, book, headline, predictions, "")
 

@@ -21,6 +21,7 @@ class Sensitivity(NamedTuple):
     costs: Ledger  # [costs, T'], one a rate of `COST_SWEEP_BPS`.
     capacity: Ledger | None  # [capitals, T'], where the panel has volumes.
     controlled: Ledger | None  # [T'], where `cvar_limit` is set.
+    exposure: jax.Array  # [T'] what the controller multiplied weights by; 1 without.
     clipped: jax.Array  # [T'] int32, names whose weight a limit cut.
 
 
@@ -138,7 +139,7 @@ def sensitivity(
         return simulate(weights, market, config, capital=capital)
 
     sized = market.dollar_volume is not None and rules.impact_coefficient > 0
-    controlled = None
+    controlled, exposure = None, jnp.ones(len(weights))
     if rules.cvar_limit:
         exposure = portfolio.cvar_exposure(
             simulate(weights, market, config).gross, rules.cvar_limit, CVAR_WINDOW
@@ -148,5 +149,6 @@ def sensitivity(
         costs=jax.vmap(at_cost)(jnp.array(COST_SWEEP_BPS)),
         capacity=jax.vmap(at_size)(jnp.array(CAPITALS)) if sized else None,
         controlled=controlled,
+        exposure=exposure,
         clipped=clipped,
     )

@@ -134,6 +134,22 @@ def _lock(file: BinaryIO, exclusive: bool) -> bool:
     return True
 
 
+def check(path: str | os.PathLike) -> None:
+    """Raises what `read` or `append` would, before anything is run.
+
+    Raises:
+      ValueError: a line is damaged; says which.
+      OSError: the file cannot be read or written; names it.
+    """
+    read(path)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        open(path, "ab").close()
+    except OSError as error:
+        text = f"{error.strerror}; --ledger must name a file that can be written"
+        raise OSError(error.errno, text, str(path)) from error
+
+
 def read(path: str | os.PathLike) -> list[Trial]:
     """Reads every line, the oldest first; a missing file is an empty ledger.
 
@@ -148,7 +164,10 @@ def read(path: str | os.PathLike) -> list[Trial]:
       OSError: the file cannot be read.
     """
     lines = []
-    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+    with (
+        contextlib.suppress(FileNotFoundError, IsADirectoryError),
+        open(path, "rb") as file,
+    ):
         _lock(file, exclusive=False)
         lines = file.read().split(b"\n")  # Titles may hold other ends of lines.
     trials = []

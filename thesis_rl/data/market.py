@@ -26,6 +26,7 @@ def make(prices: Prices, delisting_return: float, delisting_gap: int) -> Market:
       volatility[t]    = sd (ddof 1) of the returns among the last 60 sessions
       beta[t]          = over 252 sessions, on the mean return of the names quoted
 
+    A name trades on a day that quotes it, unless the day's volume is known to be 0.
     The return over a gap is earned on the day the name is quoted again, and counts as
     one return. A first quote earns nothing and is no observation. Row t knows the
     close of day t, and no later one, with one exception: `delisted`.
@@ -53,7 +54,6 @@ def make(prices: Prices, delisting_return: float, delisting_gap: int) -> Market:
       ValueError: a delisting return or gap that is out of range.
     """
     close = prices.close
-    quoted = close.notna()
     returns = _returns(close)
     delisted = np.zeros(close.shape, bool)
     for column, day in _last_quotes(close, delisting_return, delisting_gap).items():
@@ -61,7 +61,7 @@ def make(prices: Prices, delisting_return: float, delisting_gap: int) -> Market:
     earned = np.where(delisted, delisting_return, returns.fillna(0.0))
     return Market(
         returns=_floats(earned),
-        tradable=jnp.asarray(quoted.to_numpy(), jnp.bool_),
+        tradable=jnp.asarray(_tradable(prices), jnp.bool_),
         dollar_volume=_dollar_volume(prices),
         volatility=_volatility(returns),
         beta=_beta(returns),
@@ -69,6 +69,16 @@ def make(prices: Prices, delisting_return: float, delisting_gap: int) -> Market:
         delisted=jnp.asarray(delisted, jnp.bool_),
         days=_floats(close.index.diff().days.fillna(1)),
     )
+
+
+def _tradable(prices: Prices) -> np.ndarray:
+    quoted = prices.close.notna().to_numpy()
+    if prices.volume is None:
+        return quoted
+    volume = prices.volume.to_numpy()
+    # Zeros before the first volume were never filled in.
+    recorded = np.logical_or.accumulate(volume > 0, axis=0)
+    return quoted & ~((volume == 0) & recorded)
 
 
 def describe(prices: Prices, delisting_return: float, delisting_gap: int) -> dict:

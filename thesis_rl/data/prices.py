@@ -218,6 +218,8 @@ def _with_coverage(prices: Prices) -> Prices:
     for reason, frame in (("no volume", prices.volume), ("no open", prices.open)):
         if frame is not None:
             masked[reason] = int((quoted & frame.isna()).to_numpy().sum())
+    if prices.volume is not None:
+        masked["volume of 0"] = int((quoted & (prices.volume == 0)).to_numpy().sum())
     coverage = {
         "first": f"{close.index[0]:%Y-%m-%d}",
         "last": f"{close.index[-1]:%Y-%m-%d}",

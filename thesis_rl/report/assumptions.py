@@ -64,7 +64,8 @@ def book(summary: dict) -> list[tuple[str, str]]:
         (
             "Exposure controller",
             f"the book is scaled by min(1, {numbers.fine_percent(cvar)} a day / CVaR), "
-            f"the CVaR at 95% of its last {CVAR_WINDOW} days; reported apart"
+            f"the CVaR at 95% of its last {CVAR_WINDOW} days; it was in force on "
+            f"{summary['costs']['controlled_days']:,} days; reported apart"
             if cvar
             else "none",
         ),

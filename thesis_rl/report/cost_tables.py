@@ -11,7 +11,11 @@ from thesis_rl.report.numbers import (
 from thesis_rl.report.sheet import Heading, Sheet
 from thesis_rl.report.wording import words
 
-SHARPE = Heading("Headline Sharpe", "As in the table of strategies, net of costs.")
+SHARPE = Heading(
+    "Headline Sharpe",
+    "As in the table of strategies, net of costs; of a long-only book less the equal "
+    "weight of this run, at its own costs and capital.",
+)
 EARNED = {"interest": ", earned"}
 CAPACITY = (
     Heading("Capital", "In the currency of the volumes; constant over the record."),

@@ -49,7 +49,7 @@ MEASURES = (  # (path in the summary, title, printed by, formula), SR a day.
         ("headline", "interval_iid"),
         "95% interval, days independent",
         interval,
-        f"(SR ± 1.96·√(({MOMENTS})/(T − 1)))·√252.",
+        f"(SR ± 1.96·√(({MOMENTS})/T))·√252.",
     ),
     (
         ("headline", "psr"),
@@ -182,6 +182,8 @@ def survives(summary: dict) -> str:
     trials = summary.get("trials")
     if not trials:
         return "No ledger of trials was kept, so the headline is not deflated."
+    if not exists(summary["headline"]["sharpe"]):
+        return "Without a headline Sharpe there is nothing to deflate."
     n, at_n, at_effective = (
         trials[key] for key in ("num_trials", "dsr", "dsr_effective")
     )
@@ -189,10 +191,12 @@ def survives(summary: dict) -> str:
         return "Too little is known of the trials to deflate the headline."
     if n == 1:
         enough = "not enough: below" if at_n < CONFIDENT else "enough: at least"
-        why = f" A {trials['excuse']} run is no trial." if trials["excuse"] else ""
+        why = "There are no other trials to deflate by"
+        if trials["excuse"]:
+            why = f"A {trials['excuse']} run is no trial and is deflated by none"
         return (
-            "There are no other trials to deflate by, so the deflated Sharpe ratio is "
-            f"the probabilistic one, {probability(at_n)}, {enough} {CONFIDENT}.{why}"
+            f"{why}, so the deflated Sharpe ratio is the probabilistic one, "
+            f"{probability(at_n)}, {enough} {CONFIDENT}."
         )
     effective = f"{one_decimal(trials['num_effective'])} effective ones"
     if min(at_n, at_effective) >= CONFIDENT:
@@ -220,7 +224,8 @@ def ledger(summary: dict) -> str:
             "the ledger counts, and is deflated by none."
         )
     n, compared = trials["num_trials"], trials["num_compared"]
-    said = [f"The ledger counts {plural(n, 'trial')}, this run's included"]
+    counted = plural(n, "trial")
+    said = [f"The ledger {trials['ledger']} counts {counted}, this run's included"]
     if compared > 1:
         days = plural(trials["num_days"], "day")
         said[0] += f"; {compared:,} of them are compared over {days}"

@@ -59,6 +59,12 @@ RANK_IC = (
     Heading(
         "p", "Two-sided, of that t, with as many degrees as labels do not overlap."
     ),
+    Heading(
+        "Sparse t",
+        "The t of every H-th day alone, H the sessions that labels overlap: a check "
+        "that no overlap can disturb.",
+    ),
+    Heading("Sparse p", "Two-sided, of that t."),
     Heading("Days"),
     Heading("Without", "Days without a correlation."),
 )
@@ -111,6 +117,8 @@ def rank_ic(summary: dict) -> Sheet:
             fine(measured[stage]["mean"]),
             ratio(measured[stage]["t"]),
             probability(measured[stage]["p"]),
+            ratio(measured[stage]["sparse_t"]),
+            probability(measured[stage]["sparse_p"]),
             count(measured[stage]["days"]),
             count(measured[stage]["without"]),
         )

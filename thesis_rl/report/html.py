@@ -110,7 +110,8 @@ def cards(summary: dict) -> list[tuple[str, str]]:
         ("Probabilistic Sharpe ratio", probability(headline["psr"])),
     ]
     if trials:
-        label = f"Deflated, {wording.plural(trials['num_trials'], 'trial')}"
+        counted = wording.plural(trials["num_trials"], "trial")
+        label = f"Deflated, {'no trial' if trials['excuse'] else counted}"
         shown.append((label, probability(trials["dsr"])))
     return shown
 

@@ -105,9 +105,10 @@ def superiority(summary: dict) -> str:
     beats = "beats" if exists(found["p"]) and found["p"] < 0.05 else "does not beat"
     survivors = f"keeps {', '.join(kept)}" if kept else "keeps none of them"
     return (
-        f"Of {plural(found['num_models'], 'book')} that traded, {best} has the highest "
-        f"headline Sharpe. The best of them {beats} zero by more than luck would in so "
-        f"many tries: p {probability(found['p'])} (SPA, Hansen 2005, studentised). "
+        f"Of {plural(found['num_models'], 'book')} whose headline return varied, "
+        f"{best} has the highest headline Sharpe. The best of them {beats} zero by "
+        f"more than luck would in so many tries: p {probability(found['p'])} (SPA, "
+        "Hansen 2005, studentised). "
         f"StepM (Romano and Wolf 2005) at 5% {survivors}."
     )
 

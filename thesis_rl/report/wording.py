@@ -7,7 +7,8 @@ from thesis_rl.report.sheet import Sheet, plain
 
 # In the order of training, ablations last.
 STAGES = ("sft", "rft", "exact", "rft_only", "no_claims", "no_structure")
-QUOTED = ("no volume", "no open")  # Rows that are masked for these have a close.
+# Reasons to mask that leave the row its close.
+QUOTED = ("no volume", "no open", "volume of 0")
 DATA = {
     "description": "What",
     "source": "Source",

@@ -12,6 +12,7 @@ import numpy as np
 from thesis_rl.stats.checks import finite_array
 
 _SUM_TOLERANCE = 1e-5  # What float32 softmax may leave of one.
+_ROUNDING = 1e-7  # A float32 that stands for an edge may lie this far above it.
 
 
 class Reliability(NamedTuple):
@@ -47,7 +48,7 @@ def reliability(
         raise ValueError(f"correct[{bad[0]}] = {correct[bad[0]]:g}, want 0 or 1")
     if num_bins < 1:
         raise ValueError(f"num_bins must be at least 1, got {num_bins}")
-    edges = np.arange(1, num_bins) / num_bins
+    edges = np.arange(1, num_bins) / num_bins + _ROUNDING
     bins = np.searchsorted(edges, confidence, side="left")
     count = np.bincount(bins, minlength=num_bins)
     empty = np.full(num_bins, math.nan)
@@ -171,7 +172,7 @@ def _forecast(
     total = probabilities.sum(axis=1)
     if (bad := np.flatnonzero(np.abs(total - 1.0) > _SUM_TOLERANCE)).size:
         raise ValueError(f"probabilities[{bad[0]}] sum to {total[bad[0]]:.6g}, want 1")
-    labels = np.asarray(labels)
+    labels = np.asarray(labels) if num_obs else np.zeros(0, np.int64)
     if labels.shape != (num_obs,) or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
             f"want integer labels [{num_obs}], got {labels.dtype} {labels.shape}"

@@ -97,7 +97,8 @@ def rank_ic(
     Args:
       scores: [T, N], larger for what is expected to earn more.
       forward_returns: [T, N], raw, what was earned.
-      mask: [T, N] bool, where both are known; what lies outside is never read.
+      mask: [T, N] bool (or 0 and 1), where both are known; what lies outside is never
+        read.
 
     Returns:
       [T] float64 in [−1, 1]; NaN, for the caller to count, where a date has fewer
@@ -108,6 +109,8 @@ def rank_ic(
         finite.
     """
     mask = np.asarray(mask)
+    if np.isin(mask, (0, 1)).all():
+        mask = mask.astype(bool)
     if mask.ndim != 2 or mask.dtype != bool:
         raise ValueError(f"want a bool mask [T, N], got {mask.dtype} {mask.shape}")
     count = mask.sum(axis=1)

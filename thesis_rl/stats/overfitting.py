@@ -34,15 +34,16 @@ def expected_max_sharpe(num_trials: float) -> float:
     Returns:
       0 for one trial.
     """
-    if not num_trials >= 1:
-        raise ValueError(f"num_trials must be at least 1, got {num_trials}")
+    num_trials = float(num_trials)
+    if not 1 <= num_trials < math.inf:
+        raise ValueError(f"num_trials must be at least 1, got {num_trials:g}")
     if num_trials == 1:
         return 0.0
     if num_trials >= 10:
         quantile, gamma = NormalDist().inv_cdf, np.euler_gamma
         return float(
-            (1 - gamma) * quantile(1 - 1 / num_trials)
-            + gamma * quantile(1 - 1 / (num_trials * math.e))
+            -(1 - gamma) * quantile(1 / num_trials)
+            - gamma * quantile(1 / (num_trials * math.e))
         )
     x, step = np.linspace(-12.0, 12.0, 2401, retstep=True)
     density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
@@ -101,7 +102,7 @@ def min_backtest_length(sr_annual: float, num_trials: float) -> float:
       Years: 0 for one trial, infinite where SR ≤ 0.
     """
     expected = expected_max_sharpe(num_trials)
-    return math.inf if sr_annual <= 0.0 else (expected / sr_annual) ** 2
+    return math.inf if sr_annual <= 0.0 else float((expected / sr_annual) ** 2)
 
 
 def effective_trials(returns: np.ndarray) -> float:

@@ -19,11 +19,11 @@ _NORMAL = NormalDist()
 def sharpe_standard_error(
     sr: float, num_obs: int, skew: float = 0.0, kurtosis: float = 3.0
 ) -> float:
-    """Returns √((1 − g3·SR + (g4 − 1)/4·SR²)/(T − 1)), per period.
+    """Returns √((1 − g3·SR + (g4 − 1)/4·SR²)/T), per period.
 
-    The error inside the probabilistic Sharpe ratio of Bailey and López de Prado
-    (2012), "The Sharpe Ratio Efficient Frontier"; with the moments of a normal it is
-    that of Lo (2002), with T − 1 for T.
+    With the moments of a normal it is √((1 + SR²/2)/T) of Lo (2002), "The Statistics
+    of Sharpe Ratios"; the other moments are those of Mertens (2002). The probabilistic
+    Sharpe ratio has T − 1 for T.
 
     Args:
       sr: per period, not annual.
@@ -38,7 +38,7 @@ def sharpe_standard_error(
       ValueError: the kurtosis is below 1, as only an excess kurtosis can be.
     """
     variance = _variance(sr, skew, kurtosis)
-    return math.nan if num_obs < 3 else math.sqrt(variance / (num_obs - 1))
+    return math.nan if num_obs < 3 else math.sqrt(variance / num_obs)
 
 
 def sharpe_interval(
@@ -116,9 +116,10 @@ def probabilistic_sharpe(
     Raises:
       ValueError: the kurtosis is below 1, as only an excess kurtosis can be.
     """
-    return _NORMAL.cdf(
-        (sr - benchmark_sr) / sharpe_standard_error(sr, num_obs, skew, kurtosis)
-    )
+    variance = _variance(sr, skew, kurtosis)
+    if num_obs < 3:
+        return math.nan
+    return _NORMAL.cdf((sr - benchmark_sr) * math.sqrt((num_obs - 1) / variance))
 
 
 def min_track_record(
@@ -151,7 +152,8 @@ def min_track_record(
     variance = _variance(sr, skew, kurtosis)
     if sr <= benchmark_sr:
         return math.inf
-    return 1.0 + variance * (_NORMAL.inv_cdf(confidence) / (sr - benchmark_sr)) ** 2
+    needed = variance * (_NORMAL.inv_cdf(confidence) / (sr - benchmark_sr)) ** 2
+    return float(1.0 + needed)
 
 
 def newey_west_bandwidth(num_obs: int) -> int:
@@ -236,12 +238,12 @@ def lo_sharpe(returns: np.ndarray, periods_per_year: int = 252) -> float:
 
 def _variance(sr: float, skew: float, kurtosis: float) -> float:
     """Returns T·Var(SR) to first order, or NaN if it is not positive."""
-    if kurtosis < 1.0 - 1e-9:
+    variance = 1.0 - skew * sr + (kurtosis - 1.0) / 4.0 * sr**2
+    if variance > 0.0 and kurtosis < 1.0 - 1e-9:
         raise ValueError(
             f"kurtosis is {kurtosis:g}, and no returns have one below 1: it must be "
             "the raw kurtosis, 3 for a normal, not the excess over that"
         )
-    variance = 1.0 - skew * sr + (kurtosis - 1.0) / 4.0 * sr**2
     return variance if variance > 0.0 else math.nan
 
 
