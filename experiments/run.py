@@ -64,10 +64,11 @@ def run(
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
     ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
-    trials.check(ledger)  # A damaged one is refused before an hour is spent.
+    trials.read(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     prepared = experiment.prepare(config)
     loaded = time.perf_counter()
+    trials.open_for_lines(ledger)
     folder = record.claim_folder(workdir, config.to_dict())
     result = experiment.run(prepared, say)
     say("Writing theses, tables and the report")

@@ -84,9 +84,10 @@ def run(
     now = datetime.datetime.now(datetime.UTC)
     points = grid.points(grid.parse(settings, config), config)
     ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
-    trials.check(ledger)  # A damaged one is refused before an hour is spent.
+    trials.read(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     programs = sweep.prepare(points)
+    trials.open_for_lines(ledger)
     folder = record.claim_folder(workdir, config.to_dict())
     git = fingerprint.git_state(ROOT)
     tried, made = [], []

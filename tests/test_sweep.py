@@ -82,6 +82,7 @@ def test_a_point_is_the_run_alone(tried, points):
     assert hashes[0] == hashes[1]  # So that the ledger counts them as one.
 
 
+@pytest.mark.slow
 def test_an_array_is_the_constant_it_stands_for(tried, points):
     for index in (1, 2, 3):
         assert abs(headline(tried[index]) - headline(tried[0])).max() > 1e-5

@@ -223,3 +223,10 @@ def test_files_are_named_from_the_ledger_where_they_lie_below_it(tmp_path):
     assert trials.locate(file, ledger) == "one/daily_returns.csv"
     moved = tmp_path / "elsewhere" / "trials.jsonl"
     assert trials.locate(file, moved) == file.resolve().as_posix()
+
+
+def test_a_ledger_that_cannot_be_written_is_known_before_anything_runs(tmp_path):
+    with pytest.raises(OSError, match="--ledger must name a file"):
+        trials.open_for_lines(tmp_path)
+    trials.open_for_lines(tmp_path / "deep" / "trials.jsonl")
+    assert trials.read(tmp_path / "deep" / "trials.jsonl") == []

@@ -134,14 +134,12 @@ def _lock(file: BinaryIO, exclusive: bool) -> bool:
     return True
 
 
-def check(path: str | os.PathLike) -> None:
-    """Raises what `read` or `append` would, before anything is run.
+def open_for_lines(path: str | os.PathLike) -> None:
+    """Makes the ledger if absent, and finds out now whether it can be written.
 
     Raises:
-      ValueError: a line is damaged; says which.
-      OSError: the file cannot be read or written; names it.
+      OSError: it cannot; names it.
     """
-    read(path)
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         open(path, "ab").close()
