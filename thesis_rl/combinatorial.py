@@ -65,12 +65,11 @@ def train_and_predict(
       key: consumed.
       panel: all rows.
       combination: of `combine`.
-      config: the experiment's; its ablations are left out.
+      config: the experiment's; ablations are left out.
 
     Returns:
       Decision probabilities [S, num_paths, T, N, A] of the final stage.
     """
-    config = training.with_changes(config, {"ablations": ()})
     num_days, num_splits = panel.score.shape[0], combination.train.shape[0]
     length = slice_days(num_days, config.combinatorial.num_groups)
     splits = Split(combination.train)

@@ -32,9 +32,12 @@ def final_stage(stages: Iterable[str]) -> str:
     return "rft" if "rft" in stages else "sft"
 
 
+Stages = tuple[dict[str, Params], dict[str, Metrics]]  # By name of the stage.
+
+
 def train_fold(
     key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, config: FrozenConfigDict
-) -> tuple[dict[str, Params], dict[str, Metrics]]:
+) -> Stages:
     """Trains one seed of one fold from scratch. The key is consumed.
 
     Args:
@@ -46,10 +49,13 @@ def train_fold(
       config: the experiment's.
 
     Returns:
-      Parameters and metrics by stage.
+      Parameters and metrics by stage: sft, rft, and those of `config.ablations`.
     """
     key = jax.random.fold_in(key, fold.train_stop)
-    return train(key, panel, scaler, fold, config)
+    same_key = jax.random.clone(key)  # `ablate` takes the part that `train` leaves.
+    params, metrics = train(key, panel, scaler, fold, config)
+    others = ablate(same_key, params["sft"], panel, scaler, fold, config)
+    return params | others[0], metrics | others[1]
 
 
 def train(
@@ -58,31 +64,68 @@ def train(
     scaler: Scaler,
     fold: Fold | Split,
     config: FrozenConfigDict,
-) -> tuple[dict[str, Params], dict[str, Metrics]]:
-    """Trains one network through every stage, and through each ablation of the last.
+) -> Stages:
+    """Trains one network by imitation, then by comparison.
 
     Args:
-      key: consumed.
+      key: consumed, but for what `ablate` makes of it.
       panel: all rows.
       scaler: fitted on the fold.
       fold: which days are its training days.
       config: the experiment's.
 
     Returns:
-      Parameters and metrics by stage: sft, rft, and those of `config.ablations`.
+      Parameters and metrics of sft and rft.
     """
-    init_key, sft_key, rft_key, ablation_key = jax.random.split(key, 4)
-    model = sft.make_model(config)
-    params = model.init(init_key, jnp.zeros(2 * panel.features.shape[-1]))
+    init_key, sft_key, rft_key, _ = jax.random.split(key, 4)
+    params = initialise(init_key, panel, config)
     warm, sft_metrics = sft.fit(sft_key, params, panel, scaler, fold, config)
     stages = {"sft": (warm, sft_metrics)}
     if config.rft.num_steps:
         stages["rft"] = rft.fit(rft_key, warm, panel, scaler, fold, config)
-        for i, name in enumerate(config.ablations):
-            start = params if name == "rft_only" else warm
-            changed = with_changes(config, ABLATIONS[name])
-            key = jax.random.fold_in(ablation_key, i)
-            stages[name] = rft.fit(key, start, panel, scaler, fold, changed)
+    return by_part(stages)
+
+
+def ablate(
+    key: jax.Array,
+    warm: Params,
+    panel: Panel,
+    scaler: Scaler,
+    fold: Fold | Split,
+    config: FrozenConfigDict,
+) -> Stages:
+    """Trains one network another way from the same start, once for each ablation.
+
+    Args:
+      key: as given to `train`.
+      warm: what imitation made of the network.
+      panel: all rows.
+      scaler: fitted on the fold.
+      fold: which days are its training days.
+      config: the experiment's.
+
+    Returns:
+      Parameters and metrics of each of `config.ablations`; none without RFT.
+    """
+    init_key, _, _, ablation_key = jax.random.split(key, 4)
+    stages = {}
+    for i, name in enumerate(config.ablations if config.rft.num_steps else ()):
+        cold = name == "rft_only"
+        start = initialise(init_key, panel, config) if cold else warm
+        changed = with_changes(config, ABLATIONS[name])
+        stage_key = jax.random.fold_in(ablation_key, i)
+        stages[name] = rft.fit(stage_key, start, panel, scaler, fold, changed)
+    return by_part(stages)
+
+
+def initialise(key: jax.Array, panel: Panel, config: FrozenConfigDict) -> Params:
+    """Draws a network's first parameters. The key is consumed."""
+    inputs = jnp.zeros(2 * panel.features.shape[-1])
+    return sft.make_model(config).init(key, inputs)
+
+
+def by_part(stages: dict[str, tuple[Params, Metrics]]) -> Stages:
+    """Turns pairs by stage into parameters by stage and metrics by stage."""
     return tuple({name: s[i] for name, s in stages.items()} for i in range(2))
 
 

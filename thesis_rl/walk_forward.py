@@ -86,27 +86,41 @@ def train_and_predict(
         lambda fold: preprocess.fit(panel, fold, config.labels), windows
     )
 
-    def run(i):
+    def window(i):
         is_seeded = i < num_seeded
         seed = jnp.where(is_seeded, i // num_folds, 0)
         index = jnp.where(is_seeded, i % num_folds, i - num_seeded + num_folds)
         fold, scaler = jax.tree.map(lambda x: x[index], (windows, scalers))
-        seed_key = jax.random.fold_in(key, seed)
-        params, metrics = train_fold(seed_key, panel, scaler, fold, config)
-        forecasts = {
-            name: training.predict(
-                p, panel, scaler, fold.test_start, config.folds.test_days, config
-            )
+        run_key = jax.random.fold_in(key, seed)
+        return jax.random.fold_in(run_key, fold.train_stop), fold, scaler
+
+    def forecast(params, fold, scaler):
+        days = fold.test_start, config.folds.test_days
+        return {
+            name: training.predict(p, panel, scaler, *days, config)
             for name, p in params.items()
         }
-        return params, metrics, forecasts
+
+    def run(i):
+        run_key, fold, scaler = window(i)
+        params, metrics = training.train(run_key, panel, scaler, fold, config)
+        return params, metrics, forecast(params, fold, scaler)
 
     done = training.in_groups(run, num_seeded + num_folds, config.group_size)
+    outsiders = jax.tree.map(lambda x: x[num_seeded:], done[0][final_stage(done[0])])
+    done = jax.tree.map(lambda x: x[:num_seeded], done)
+
+    def run_ablations(i):
+        run_key, fold, scaler = window(i)
+        warm = jax.tree.map(lambda x: x[i], done[0]["sft"])
+        params, metrics = training.ablate(run_key, warm, panel, scaler, fold, config)
+        return params, metrics, forecast(params, fold, scaler)
+
+    others = training.in_groups(run_ablations, num_seeded, config.group_size)
     params, metrics, forecasts = jax.tree.map(
-        lambda x: x[:num_seeded].reshape(config.num_seeds, num_folds, *x.shape[1:]),
-        done,
+        lambda x: x.reshape(config.num_seeds, num_folds, *x.shape[1:]),
+        tuple(mine | other for mine, other in zip(done, others, strict=True)),
     )
-    outsiders = jax.tree.map(lambda x: x[num_seeded:], done[0][final_stage(params)])
     judge = functools.partial(calibrate, panel=panel, config=config)
     calibrators = jax.lax.map(
         lambda x: judge(*x),
