@@ -48,7 +48,7 @@ def score(experiment: Experiment, outcome: Outcome, final: str) -> Scores:
     """
     config, dataset, folds, others = experiment
     rules, names = config.backtest, list(others)
-    hedged = rules.book != "long_only"
+    hedged = scoring.is_hedged(rules)
     benchmark = scoring.make_benchmark(
         dataset.market,
         int(folds.test_start[0]),

@@ -47,8 +47,8 @@ def judge(
         key_for(inference.HEADLINE), scores.books["ensemble"], rules.hold_days
     )
     mean_block = headline["mean_block"]
-    hedged = rules.book != "long_only"
-    ledger = jax.tree.map(lambda x: x[-1], outcome.ledgers[final][rules.mapping])
+    hedged = scoring.is_hedged(rules)
+    ledger = sensitivity.line(outcome.ledgers[final][rules.mapping], -1)
     market, paths = dataset.market, outcome.paths
     return {
         "headline": {"strategy": "ensemble", "mapping": rules.mapping, **headline},

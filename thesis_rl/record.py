@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from thesis_rl import checkpoint, files
+from thesis_rl import checkpoint, evaluation, files
 from thesis_rl.calibration import Calibrator, Scaling
 from thesis_rl.data.panel import Dataset
 from thesis_rl.experiment import Result
@@ -122,8 +122,8 @@ def metrics_lines(result: Result) -> str:
 
 def unseen_dates(result: Result) -> pd.DatetimeIndex:
     """Returns the out-of-sample dates, [T']."""
-    folds = result.experiment.folds
-    return result.experiment.dataset.dates[folds.test_start[0] : folds.test_stop[-1]]
+    experiment = result.experiment
+    return experiment.dataset.dates[evaluation.unseen(experiment)]
 
 
 def write_returns(result: Result, workdir: Path) -> None:

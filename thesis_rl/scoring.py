@@ -31,6 +31,11 @@ class Book(NamedTuple):
     net_exposure: np.ndarray  # [T']
 
 
+def is_hedged(rules) -> bool:
+    """Says whether `config.backtest` hedges the headline: all books but long-only."""
+    return rules.book != "long_only"
+
+
 def market_return(market: Market) -> np.ndarray:
     """Returns the mean return of the names quoted that day, [T]; 0 where none is."""
     tradable = np.asarray(market.tradable)

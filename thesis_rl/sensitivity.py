@@ -113,7 +113,7 @@ def paths(ledgers: Ledger, market: Market, config) -> dict:
         rules.fill_lag,
         rules.cash_rate,
     )
-    hedged = rules.book != "long_only"
+    hedged = scoring.is_hedged(rules)
     sharpes = [
         solvent_sharpe(scoring.make_book(line(ledgers, i), benchmark, hedged))
         for i in range(len(ledgers.gross))

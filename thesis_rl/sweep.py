@@ -201,7 +201,7 @@ def score(experiment: Experiment, point: Point, traded: Traded) -> Tried:
     failed = functools.partial(Tried, point, experiment, None, {}, predictions)
     if traded.broken:
         return failed(f"training diverged: {traded.broken} parameters are not finite")
-    hedged = rules.book != "long_only"
+    hedged = scoring.is_hedged(rules)
     benchmark = scoring.make_benchmark(
         dataset.market,
         int(experiment.folds.test_start[0]),

@@ -76,13 +76,8 @@ def trade(
     """
     with_mean = jnp.concatenate([probabilities, probabilities.mean(0, keepdims=True)])
 
-    def book(probabilities, mapping):
-        positions = portfolio.positions(probabilities, mapping)
-        weights, _ = portfolio.target_weights(positions, market, config.backtest)
-        return simulate(weights, market, config)
-
     return {
-        mapping: jax.vmap(book, in_axes=(0, None))(with_mean, mapping)
+        mapping: trade_decisions(with_mean, mapping, market, config)
         for mapping in portfolio.MAPPINGS
     }
 
@@ -101,17 +96,24 @@ def trade_as_given(
     return jax.vmap(book)(positions)
 
 
-def trade_paths(
-    probabilities: jax.Array, market: Market, config: FrozenConfigDict
+def trade_decisions(
+    probabilities: jax.Array, mapping: str, market: Market, config: FrozenConfigDict
 ) -> Ledger:
-    """Trades each path [num_paths, T, N, A] under the headline's mapping."""
+    """Trades several networks' or paths' decisions [V, T, N, A] under one mapping."""
 
     def book(probabilities):
-        positions = portfolio.positions(probabilities, config.backtest.mapping)
+        positions = portfolio.positions(probabilities, mapping)
         weights, _ = portfolio.target_weights(positions, market, config.backtest)
         return simulate(weights, market, config)
 
     return jax.vmap(book)(probabilities)
+
+
+def trade_paths(
+    probabilities: jax.Array, market: Market, config: FrozenConfigDict
+) -> Ledger:
+    """Trades each path [num_paths, T, N, A] under the headline's mapping."""
+    return trade_decisions(probabilities, config.backtest.mapping, market, config)
 
 
 def sensitivity(

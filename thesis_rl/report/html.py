@@ -8,6 +8,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from thesis_rl import evaluation, saved
 from thesis_rl.experiment import Result
 from thesis_rl.report import (
     account,
@@ -69,7 +70,7 @@ def page(result: Result, summary: dict) -> str:
             stage: canvas.VARIABLES[policy_plots.STAGE_COLOURS.get(stage, canvas.MUTED)]
             for stage in wording.in_order(result.outcome.metrics)
         },
-        config=flatten(summary["config"]),
+        config=config_lines(summary["config"]),
         figures=figures(result, summary),
     )
 
@@ -143,8 +144,8 @@ def tables(summary: dict) -> dict[str, Sheet | None]:
 
 def figures(result: Result, summary: dict) -> dict[str, Markup | None]:
     """Draws every figure, by name."""
-    config, dataset, folds, _ = result.experiment
-    days = slice(int(folds.test_start[0]), int(folds.test_stop[-1]))
+    config, dataset, _, _ = result.experiment
+    days = evaluation.unseen(result.experiment)
     dates, books, theses = dataset.dates[days], result.books, result.theses
     quoted, truth, known = (
         np.asarray(x)[days]
@@ -174,13 +175,9 @@ def figures(result: Result, summary: dict) -> dict[str, Markup | None]:
     }
 
 
-def flatten(config: Mapping, prefix: str = "") -> list[tuple[str, str]]:
+def config_lines(config: Mapping) -> list[tuple[str, str]]:
     """Lists a nested config as dotted keys, the way flags name them, and JSON."""
-    listed = []
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            listed += flatten(value, f"{prefix}{key}.")
-        else:
-            text = json.dumps(value, ensure_ascii=False, default=str)
-            listed.append((f"{prefix}{key}", text))
-    return listed
+    return [
+        (key, json.dumps(value, ensure_ascii=False, default=str))
+        for key, value in saved.flatten(config).items()
+    ]

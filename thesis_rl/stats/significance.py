@@ -12,6 +12,7 @@ from statistics import NormalDist
 import numpy as np
 
 from thesis_rl.stats import performance
+from thesis_rl.stats.checks import share
 
 _NORMAL = NormalDist()
 
@@ -57,7 +58,7 @@ def sharpe_interval(
     Raises:
       ValueError: a return is not finite, or `confidence` lies outside (0, 1).
     """
-    _check_share("confidence", confidence)
+    share("confidence", confidence)
     sr = performance.sharpe(returns, periods_per_year=1)
     if math.isnan(sr):
         return math.nan, math.nan
@@ -86,8 +87,8 @@ def detectable_sharpe(
     Raises:
       ValueError: T < 1, or a probability lies outside (0, 1).
     """
-    _check_share("power", power)
-    _check_share("size", size)
+    share("power", power)
+    share("size", size)
     if num_obs < 1:
         raise ValueError(f"num_obs must be at least 1, got {num_obs}")
     reach = _NORMAL.inv_cdf(1 - size / 2) + _NORMAL.inv_cdf(power)
@@ -245,8 +246,3 @@ def _variance(sr: float, skew: float, kurtosis: float) -> float:
             "the raw kurtosis, 3 for a normal, not the excess over that"
         )
     return variance if variance > 0.0 else math.nan
-
-
-def _check_share(name: str, value: float) -> None:
-    if not 0.0 < value < 1.0:
-        raise ValueError(f"{name} must lie between 0 and 1, got {value}")
