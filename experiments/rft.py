@@ -28,41 +28,49 @@ CLAIMS = {
         "section": "fundamentals",
         "sentence": "The company is financially healthy.",
         "conditions": (("f_quality", ">", 0.0),),
+        "stance": 1,
     },
     "positive_sentiment": {
         "section": "sentiment",
         "sentence": "Sentiment is positive.",
         "conditions": (("f_sentiment", ">", 0.0),),
+        "stance": 1,
     },
     "strong_momentum": {
         "section": "market",
         "sentence": "The stock rose over the past year, the last month left out.",
         "conditions": (("f_momentum", ">", 0.0),),
+        "stance": 1,
     },
     "insider_buying": {
         "section": "insiders",
         "sentence": "Insiders have been net buyers.",
         "conditions": (("f_insider", ">", 0.0),),
+        "stance": 1,
     },
     "high_volatility": {
         "section": "risks",
         "sentence": "Daily volatility is above 2%.",
         "conditions": (("vol", ">", 0.02),),
+        "stance": -1,
     },
     "short_term_momentum": {
         "section": "technicals",
         "sentence": "The price rose over the last 10 sessions.",
         "conditions": (("mom10", ">", 0.0),),
+        "stance": 1,
     },
     "long_term_momentum": {
         "section": "technicals",
         "sentence": "The price rose over the last 30 sessions.",
         "conditions": (("mom30", ">", 0.0),),
+        "stance": 1,
     },
     "divergence_risk": {
         "section": "risks",
         "sentence": "The price rises while sentiment falls.",
         "conditions": (("mom10", ">", 0.0), ("f_sentiment", "<", 0.0)),
+        "stance": -1,
     },
 }
 
@@ -162,11 +170,49 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         entropy_coef=0.01,
         anchor_coef=0.05,
         claims_anchor_coef=0.3,
+        final_entropy_coef=config_dict.placeholder(float),  # None: constant.
+        kl_target=0.0,  # Nats a row from the policy before; 0 asks for none.
+        keep=0.0,  # Share of the parameters before, in an average with those after.
+        num_choices=1,  # Steps to choose from, by the training window's own tail.
+    )
+    config.path = config_dict.create(
+        num_steps=0,  # 0 leaves the trader out, and sleeves hold for hold_days.
+        rule="learned",  # learned, or band: the best no-trade band by search
+        num_paths=4,  # Stretches of days a step, of all names.
+        num_days=42,  # Of a path.
+        burn_in=10,  # Its first days, on which the book is built, are not rewarded.
+        num_samples=2,  # Paths compared on a stretch; 2 is a pairwise comparison.
+        reward="path",  # path: each name alone; book: all names as one.
+        credit="to_go",  # shared, to_go, or leave_one_out of a book
+        risk="variance",  # variance or tail
+        risk_aversion=0.5,  # 1 is the Sharpe ratio's own; 0 cares for the mean alone.
+        drawdown_penalty=0.0,  # For a unit of a path's deepest fall.
+        flip_penalty=0.0,  # For a position that changes its sign.
+        evidence=1.0,  # t-statistic of its past from which a full position is traded.
+        logit=-2.0,  # Where the share of a gap starts: 12% a day,
+        slope=1.0,  # and more where the gap is wide.
+        band=0.08,  # Gap that is left alone, of a full position.
+        prior_days=20.0,  # What the start is worth, in days of evidence.
+        exploration=0.5,  # Standard deviation of the logit of a share.
+        peak_lr=5e-2,
+        weight_decay=0.0,
+        max_grad_norm=10.0,
+    )
+    config.distillation = config_dict.create(
+        num_steps=0,  # `ensembles.py` asks for it; no other command distils.
+        batch_days=26,  # All names of so many days make a minibatch.
+        peak_lr=2e-2,
+        weight_decay=0.0,
+        max_grad_norm=10.0,
     )
     config.reward = config_dict.create(
         weights=(0.2, 0.3, 0.5),  # Structure, claims, decision.
-        curriculum=(),  # ((fraction of training, weights), ...), linear between.
+        # ((fraction of training, weights), ...), linear between; a fourth number beside
+        # the weights is the share of the trading costs that is charged.
+        curriculum=(),
         validity_share=0.0,  # Part of the structure reward paid for a valid thesis.
+        coherence_share=0.0,  # For claims that do not speak against the decision.
+        support_share=0.0,  # For sections that assert at least one of their claims.
         claims="f1",  # f1, net or coverage_precision
         decision="utility",  # utility, sign or matrix
         holding_cost=0.0,  # Charged by utility per unit of position.

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import rft
 from thesis_rl import claims
+from thesis_rl.vocabulary import SECTION_NAMES
 
 NAMES = ("vol", "mom10", "f_sentiment")
 
@@ -93,12 +94,34 @@ def test_shipped_rules_say_what_their_sentences_say():
     assert set(names[~np.array(known)]) == {"financial_health"}
 
 
+def test_a_rule_without_a_stance_is_neutral():
+    rules = {
+        "old": rule(("vol", ">", 0.5))["it"],
+        "against": rule(("vol", ">", 0.5), stance=-1)["it"],
+        "for": rule(("vol", "<", 0.5), stance=1)["it"],
+    }
+    claims.check_rules(rules, NAMES)
+    np.testing.assert_array_equal(claims.stances(rules), [0, -1, 1])
+
+
+def test_every_claim_stands_in_its_section_and_no_other():
+    rules = rft.get_config().claims
+    table = claims.by_section(rules)
+    assert table.shape == (len(SECTION_NAMES), len(rules))
+    np.testing.assert_array_equal(table.sum(axis=0), 1)
+    for rule, column in zip(rules.values(), table.T, strict=True):
+        assert SECTION_NAMES[column.argmax()] == rule["section"]
+
+
 @pytest.mark.parametrize(
     "rules, message",
     [
         ({}, "config.claims is empty; a thesis needs at least one claim"),
         ({"it": {"section": "risks"}}, r"it must have the keys .*got \['section'\]"),
         (rule(("vol", ">", 0.0), extra=1), "it must have the keys .*extra"),
+        (rule(("vol", ">", 0.0), stance=2), "it.stance is 2; give 1 for a claim that"),
+        (rule(("vol", ">", 0.0), stance=True), "it.stance is True; give 1"),
+        (rule(("vol", ">", 0.0), stance="against"), "it.stance is 'against'; give 1"),
         (rule(("vol", ">", 0.0), section="risk"), "it.section is 'risk'; .*'risks'"),
         (rule(), "it.conditions is empty; give at least one"),
         (rule(("beta", ">", 0.0)), "unknown feature 'beta'; .*'vol', 'mom10'"),

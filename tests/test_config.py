@@ -9,6 +9,13 @@ from experiments import rft
 from thesis_rl import config as config_lib
 from thesis_rl import training
 
+UNCOMMITTED = {
+    "calm": {
+        "section": "risks",
+        "sentence": "Daily volatility is below 2%.",
+        "conditions": (("vol", "<", 0.02),),
+    }
+}
 BOOKS = sorted(
     path.stem
     for path in (pathlib.Path(__file__).parents[1] / "experiments").glob("*.py")
@@ -35,6 +42,17 @@ def test_every_lab_book_can_run(book, size):
         ({"rft.estimator": "ppo"}, "config.rft.estimator is 'ppo'; choose one of"),
         ({"rft.num_samples": 4}, "pairwise compares 2 theses, but num_samples is 4"),
         ({"rft.num_samples": 1}, "config.rft.num_samples is 1"),
+        ({"rft.keep": 1.0}, "config.rft.keep is 1.0; .* in \\[0, 1\\)"),
+        ({"rft.keep": float("nan")}, "config.rft.keep is nan"),
+        ({"rft.kl_target": -0.1}, "config.rft.kl_target is -0.1; it must be at least"),
+        ({"rft.kl_target": 0.1, "sft.num_steps": 0}, "but config.sft.num_steps is 0"),
+        ({"rft.final_entropy_coef": -1.0}, "config.rft.final_entropy_coef is -1.0"),
+        ({"rft.num_choices": 0}, "config.rft.num_choices is 0; it must be at least 1"),
+        ({"rft.num_choices": 11}, "num_choices is 11, but config.rft.num_steps is 10"),
+        (
+            {"rft.num_choices": 2, "combinatorial.num_groups": 6},
+            "a split of the cross-validation keeps no days apart to choose a step by",
+        ),
         ({"reward.claims": "f2"}, "config.reward.claims is 'f2'"),
         ({"reward.decision": "pnl"}, "config.reward.decision is 'pnl'"),
         ({"reward.weights": (1.0, 1.0)}, "config.reward.weights .* give three weights"),
@@ -46,6 +64,24 @@ def test_every_lab_book_can_run(book, size):
             "headwise_rloo credits each head .* couples sections and claims",
         ),
         (
+            {"rft.estimator": "headwise_rloo", "reward.coherence_share": 0.5},
+            "reward.coherence_share > 0 couples claims and decision",
+        ),
+        (
+            {"rft.estimator": "headwise_rloo", "reward.support_share": 0.5},
+            "reward.support_share > 0 couples sections and claims",
+        ),
+        ({"reward.coherence_share": -0.1}, "config.reward.coherence_share is -0.1"),
+        ({"reward.support_share": 1.1}, "config.reward.support_share is 1.1"),
+        (
+            {"reward.coherence_share": 0.6, "reward.support_share": 0.5},
+            "sum to 1.1; .* must sum to at most 1",
+        ),
+        (
+            {"reward.coherence_share": 0.5, "claims": UNCOMMITTED},
+            "no claim in config.claims has a stance",
+        ),
+        (
             {"reward.curriculum": ((0.5, (1, 1, 1)), (0.1, (1, 1, 1)))},
             "growing fractions",
         ),
@@ -53,6 +89,14 @@ def test_every_lab_book_can_run(book, size):
         ({"model.hidden": ("a",)}, "config.model.hidden"),
         ({"reward.weights": ("a", "b", "c")}, "config.reward.weights"),
         ({"reward.curriculum": (1, 2)}, "config.reward.curriculum has 1; give pairs"),
+        ({"reward.curriculum": ((0.0, (1, 1)),)}, "curriculum at 0.0 is .* give three"),
+        ({"reward.curriculum": ((0.0, 1),)}, "curriculum at 0.0 is 1; give three"),
+        ({"reward.curriculum": ((0.0, (1, 1, 1, 2)),)}, "at 0.0 charges 2 of the trad"),
+        (
+            {"reward.curriculum": ((0.0, (1, 1, 1)), (1.0, (1, 1, 1, 1)))},
+            "share of trading costs at some points only",
+        ),
+        ({"reward.weights": (math.nan, 1.0, 1.0)}, "config.reward.weights"),
         ({"rft.peak_lr": -1.0}, "config.rft.peak_lr is -1.0; it must be at least 0"),
         ({"rft.entropy_coef": float("nan")}, "config.rft.entropy_coef is nan"),
         ({"sft.num_steps": 0, "rft.num_steps": 0}, "nothing would be trained"),
@@ -132,6 +176,19 @@ def test_a_wrong_value_is_named_with_what_would_be_right(changes, message):
 def test_a_fill_at_the_deciding_close_is_allowed_to_who_says_so():
     config = rft.get_config("smoke")
     config.backtest.update(fill_lag=0, same_close=True)
+    config_lib.check(config)
+
+
+def test_a_schedule_of_costs_and_shares_that_fill_the_whole_are_allowed():
+    config = rft.get_config("smoke")
+    config.reward.curriculum = ((0.0, (1, 0, 0, 0)), (1.0, (0.2, 0.3, 0.5, 1.0)))
+    config.reward.update(validity_share=0.1, coherence_share=0.2, support_share=0.7)
+    config_lib.check(config)
+
+
+def test_claims_without_a_stance_are_allowed():
+    config = rft.get_config("smoke")
+    config.claims = UNCOMMITTED
     config_lib.check(config)
 
 

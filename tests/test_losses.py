@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_problems
-from ml_collections import ConfigDict, FrozenConfigDict
+from ml_collections import FrozenConfigDict
 
 from experiments import rft
 from thesis_rl import losses, policy, rewards
@@ -32,8 +32,8 @@ ESTIMATORS = [
 
 
 def reward_config(validity_share=0.0):
-    config = ConfigDict(rft.get_config("smoke").reward.to_dict())
-    config.validity_share = validity_share
+    config = rft.get_config("smoke")
+    config.reward.validity_share = validity_share
     return FrozenConfigDict(config)
 
 

@@ -40,6 +40,15 @@ def test_entropy_is_minus_the_mean_log_prob_of_each_head():
     np.testing.assert_allclose(policy.entropy(LOGITS), -p @ HEADS, rtol=1e-5)
 
 
+def test_kl_is_the_mean_log_ratio_of_each_head_over_all_theses():
+    other = small_problems.logits(P, C, seed=1)
+    p, others = jnp.exp(HEADS.sum(-1)), LOG_PROBS(other, THESES)
+    expected = p @ (HEADS - others)
+    assert expected.min() > 0.01
+    np.testing.assert_allclose(policy.kl(LOGITS, other), expected, rtol=1e-4)
+    np.testing.assert_allclose(policy.kl(LOGITS, LOGITS), 0.0, atol=1e-6)
+
+
 def test_mode_is_the_likeliest_thesis():
     best = jax.tree.map(lambda x: x[HEADS.sum(-1).argmax()], THESES)
     chex.assert_trees_all_equal(policy.mode(LOGITS), best)
@@ -89,7 +98,12 @@ def test_sample_draws_theses_as_often_as_they_are_likely():
 def test_extreme_logits_stay_finite():
     extreme = Logits(*(1e4 * jnp.sign(head) for head in LOGITS))
     thesis = policy.mode(Logits(*(-head for head in extreme)))
-    for fn in (functools.partial(policy.log_prob, thesis=thesis), policy.entropy):
+    for fn in (
+        functools.partial(policy.log_prob, thesis=thesis),
+        policy.entropy,
+        functools.partial(policy.kl, other=LOGITS),
+        functools.partial(policy.kl, LOGITS),
+    ):
         jacobian = jax.jit(jax.jacobian(fn))(extreme)
         chex.assert_tree_all_finite((jax.jit(fn)(extreme), jacobian))
 

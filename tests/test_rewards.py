@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_problems
-from ml_collections import ConfigDict, FrozenConfigDict
+from ml_collections import FrozenConfigDict
 
 from experiments import rft
 from thesis_rl import policy, rewards
-from thesis_rl.types import Logits, Thesis
+from thesis_rl.types import Logits
 
 P, C = 2, 3
 THESES = small_problems.every_thesis(P, C)
@@ -24,14 +24,18 @@ ROWS = {
 }
 
 
-def reward_config(**changes):
-    config = ConfigDict(rft.get_config("smoke").reward.to_dict())
-    config.update(changes)
+def experiment(**changes):
+    config = rft.get_config("smoke")
+    config.reward.update(changes)
     return FrozenConfigDict(config)
 
 
+def reward_config(**changes):
+    return experiment(**changes).reward
+
+
 CONFIGS = [
-    reward_config(claims=c, decision=d, validity_share=v, holding_cost=0.2)
+    experiment(claims=c, decision=d, validity_share=v, holding_cost=0.2)
     for c in rewards.CLAIM_REWARDS
     for d in rewards.DECISION_REWARDS
     for v in (0.0, 0.3)
@@ -176,29 +180,6 @@ def test_utility_is_what_the_position_earned(payoff, cost, expected):
     np.testing.assert_allclose(values, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_validity_wants_all_sections_evidence_and_no_unknown_claim(row):
-    for i in range(THESES.decision.size):
-        thesis = jax.tree.map(lambda x, i=i: x[i], THESES)
-        written, asserted = set(np.array(thesis.sections)), np.array(thesis.claims)
-        known = np.array(row.known)
-        expected = written == {True} and any(known) and not any(asserted & ~known)
-        assert bool(rewards.is_valid(thesis, row.known)) == expected
-
-
-def test_structure_blends_coverage_and_validity():
-    row = ROWS["mixed"]
-    cases = {  # sections, claims: fraction written, valid
-        ((True, False), (True, False, False)): (0.5, 0.0),
-        ((True, True), (True, False, False)): (1.0, 1.0),
-        ((True, True), (False, False, True)): (1.0, 0.0),
-    }
-    for (sections, claims), (written, valid) in cases.items():
-        thesis = Thesis(jnp.array(sections), jnp.array(claims), jnp.int32(0))
-        blend = rewards.structure(thesis, row.known, 0.3)
-        np.testing.assert_allclose(blend, 0.7 * written + 0.3 * valid, rtol=1e-6)
-
-
 def test_curriculum_interpolates_between_its_points():
     config = reward_config(
         curriculum=((0.25, (1.0, 0.0, 0.0)), (0.75, (0.2, 0.3, 0.5)))
@@ -214,6 +195,29 @@ def test_curriculum_interpolates_between_its_points():
         np.testing.assert_allclose(at[step], [0.2, 0.3, 0.5], rtol=1e-6)
 
 
+def test_costs_are_scheduled_beside_the_weights():
+    points = ((0.25, (1.0, 0.0, 0.0)), (0.75, (0.2, 0.3, 0.5)))
+    costs = (0.1, 0.9)
+    config = reward_config(
+        curriculum=tuple((f, (*w, c)) for (f, w), c in zip(points, costs, strict=True))
+    )
+    for step, expected in {0: 0.1, 25: 0.1, 50: 0.5, 75: 0.9, 100: 0.9}.items():
+        step = jnp.int32(step)
+        charged = rewards.costs_at(step, 100, config)
+        assert charged.shape == ()
+        np.testing.assert_allclose(charged, expected, rtol=1e-6)
+        np.testing.assert_array_equal(
+            rewards.weights_at(step, 100, config),
+            rewards.weights_at(step, 100, reward_config(curriculum=points)),
+        )
+
+
+@pytest.mark.parametrize("curriculum", [(), ((0.0, (1.0, 0.0, 0.0)),)])
+def test_costs_are_charged_in_full_where_none_are_scheduled(curriculum):
+    config = reward_config(curriculum=curriculum)
+    assert rewards.costs_at(jnp.int32(0), 100, config) == 1
+
+
 def test_weights_are_fixed_without_a_curriculum():
     config = reward_config(weights=(0.1, 0.2, 0.7))
     for step in (0, 99):
@@ -223,7 +227,7 @@ def test_weights_are_fixed_without_a_curriculum():
 
 @pytest.mark.parametrize("claims", rewards.CLAIM_REWARDS)
 def test_gradients_stay_finite_at_extreme_logits(claims):
-    config = reward_config(claims=claims, validity_share=0.3)
+    config = experiment(claims=claims, validity_share=0.3)
     total = lambda x: rewards.expected_parts(x, ROWS["mixed"], config).sum()  # noqa: E731
     value_and_grad = jax.jit(jax.value_and_grad(total))
     for scale in (30.0, -30.0, 1e4, -1e4):

@@ -59,7 +59,7 @@ def test_exact_loss_is_the_negated_weighted_reward():
     exact = jax.jit(rft.exact_loss, static_argnums=3)
     loss, parts = exact(logits, row, weights, config)
     means = jax.jit(rewards.expected_parts, static_argnums=2)
-    expected = means(logits, row, config.reward)
+    expected = means(logits, row, config)
     np.testing.assert_allclose(parts, expected, rtol=1e-6)
     np.testing.assert_allclose(loss, -(weights * expected).sum(), rtol=1e-6)
 
@@ -83,7 +83,7 @@ def mean_reward(params, panel, scaler, config):
 
     def one(row):
         logits = sft.make_model(config).apply(params, row.inputs)
-        parts = rewards.expected_parts(logits, row, config.reward)
+        parts = rewards.expected_parts(logits, row, config)
         return jnp.array(config.reward.weights) @ parts, policy.entropy(logits).sum()
 
     means = [x @ rows.weight / rows.weight.sum() for x in jax.vmap(one)(rows)]
@@ -116,6 +116,23 @@ def test_entropy_bonus_keeps_the_policy_undecided(start, panel):
         for coef in (0.01, 1.0)
     ]
     assert entropy[1] > entropy[0] + 1
+
+
+def test_entropy_bonus_moves_linearly_to_its_last_value():
+    changes = {"rft.num_steps": 40, "rft.entropy_coef": 0.01}
+    constant = small_problems.config(changes).rft
+    assert rft.entropy_coef_at(jnp.int32(7), constant) == 0.01
+    moving = small_problems.config(changes | {"rft.final_entropy_coef": 0.05}).rft
+    coefs = [rft.entropy_coef_at(jnp.int32(i), moving) for i in (0, 10, 40)]
+    np.testing.assert_allclose(coefs, [0.01, 0.02, 0.05], rtol=1e-5)
+
+
+def test_a_growing_entropy_bonus_takes_back_what_the_policy_decided(start, panel):
+    changes = {"rft.entropy_coef": 0.0, "rft.final_entropy_coef": 0.4}
+    settings = changes | {"rft.estimator": "exact", "rft.num_steps": 60}
+    entropy = fit(start, panel, settings)[1]["entropy"]
+    assert entropy[0] > entropy[10:20].mean() + 0.5
+    assert entropy[-10:].mean() > entropy[10:20].mean() + 0.3
 
 
 def test_anchor_alone_teaches_the_labels(start, panel):

@@ -5,65 +5,31 @@ return of day t + 2) or, where the market has one, at the next open. To trade at
 very close that was decided on takes a flag, which the report prints.
 """
 
-import math
 from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 
+from thesis_rl import ledger, pacing
+from thesis_rl.ledger import DAYS_A_YEAR as DAYS_A_YEAR
+from thesis_rl.ledger import Costs as Costs
+from thesis_rl.ledger import Ledger as Ledger
+from thesis_rl.pacing import Pace
 from thesis_rl.portfolio import MAPPINGS as MAPPINGS
-from thesis_rl.portfolio import SESSIONS_A_YEAR
 from thesis_rl.portfolio import equal_gross_weights as equal_gross_weights
 from thesis_rl.portfolio import positions as positions
 from thesis_rl.portfolio import sleeve_weights as sleeve_weights
 from thesis_rl.types import Market
 
 FILL_LAG = 2  # Days from a decision to the first return it earns, by default.
-DAYS_A_YEAR = 365  # Actual/365.
-
-
-class Costs(NamedTuple):
-    """What trading and holding cost. Rates a year count calendar days, Actual/365."""
-
-    commission_bps: float  # Of the value traded.
-    half_spread_bps: float  # Of the value traded.
-    impact_coefficient: float = 0.0  # Y of the square-root law; 1 is the usual one.
-    participation_cap: float = math.inf  # Largest share of a day's volume we trade.
-    borrow_rate: float = 0.0  # A year, on short positions.
-    cash_rate: float = 0.0  # A year, earned on cash, paid on borrowed cash.
-
-
-class Ledger(NamedTuple):
-    """One line a day, as fractions of capital; costs are positive."""
-
-    gross: jax.Array  # [T], return of the positions before costs.
-    commission: jax.Array  # [T]
-    half_spread: jax.Array  # [T]
-    impact: jax.Array  # [T]
-    borrow: jax.Array  # [T]
-    interest: jax.Array  # [T], income on cash; negative where cash is borrowed.
-    turnover: jax.Array  # [T], two-way, against drifted weights.
-    gross_exposure: jax.Array  # [T]
-    net_exposure: jax.Array  # [T]
-    weights: jax.Array  # [T, N], after the day's fill.
-
-    @property
-    def cost(self) -> jax.Array:
-        """Returns commission + half spread + impact + borrow, [T]."""
-        return self.commission + self.half_spread + self.impact + self.borrow
-
-    @property
-    def net(self) -> jax.Array:
-        """Returns gross + interest − each cost, [T], in the dtype of the ledger."""
-        income = self.gross + self.interest
-        return income - self.commission - self.half_spread - self.impact - self.borrow
 
 
 class _Session(NamedTuple):
     """What a day brings to any book, whatever it holds: each [N], stacked [T, N]."""
 
     target: jax.Array  # The weights wanted at the fill.
+    pace: Pace | None  # How much of the way to them is traded; None is all of it.
     room: jax.Array  # The largest weight that may be traded at the fill.
     friction: jax.Array | None  # σ/√ADV before the fill; None where not known.
     overnight: jax.Array | None  # Return before the fill; None with close fills.
@@ -80,12 +46,14 @@ def simulate(
     fill_lag: int = 1,
     at_open: bool = False,
     same_close: bool = False,
+    pace: Pace | None = None,
 ) -> Ledger:
     """Trades a book of target weights day by day and keeps its ledger.
 
     On day t the book
       1. with open fills, earns the night, g₁ = Σ w·((1 + r)/(1 + r_oc) − 1);
-      2. is brought from drifted to target weights, q = w_target − w_drifted, at cost
+      2. is brought from drifted to target weights, q = w_target − w_drifted (or, at a
+         pace, to `pacing.toward` between the two), at cost
          c = (commission + half spread)·Σ|q| + Σ|q|·Y·σ·√(|q|·capital/ADV);
       3. earns the rest, g₂ = Σ w·r_oc; with close fills, which stand at the close of
          t − 1, all of the day: g₁ = 0 and g₂ = Σ w·r.
@@ -126,6 +94,7 @@ def simulate(
       fill_lag: sessions from decision to fill, at least 1.
       at_open: whether to fill at the open, not the close.
       same_close: allows fill_lag = 0, a fill at the very close that was decided on.
+      pace: decided with the target weights, [T, N] each; None trades all the way.
 
     Returns:
       The ledger; without meaning after a day that loses all capital, gross ≤ −1.
@@ -144,7 +113,10 @@ def simulate(
         if at_open:
             overnight = jnp.sum(held * at.overnight)
             drifted = held * (1 + at.overnight) / (1 + overnight)
-        weights = jnp.clip(at.target, drifted - at.room, drifted + at.room)
+        wanted = at.target
+        if at.pace is not None:
+            wanted = pacing.toward(at.target, drifted, at.pace)
+        weights = jnp.clip(wanted, drifted - at.room, drifted + at.room)
         traded = jnp.abs(weights - drifted)
         earned = jnp.sum(weights * at.returns)  # A matmul may round to bfloat16.
         impact = 0.0  # Of Y = 1 and capital = 1.
@@ -162,13 +134,16 @@ def simulate(
         return weights * at.growth / (1 + earned), line
 
     start = jnp.zeros_like(target_weights[0])
-    sessions = _sessions(target_weights, market, costs, capital, fill_lag, at_open)
+    sessions = _sessions(
+        target_weights, pace, market, costs, capital, fill_lag, at_open
+    )
     lines = jax.lax.scan(day, start, sessions)[1]
-    return _ledger(lines, market, costs, capital)
+    return ledger.book(lines, market, costs, capital)
 
 
 def _sessions(
     target_weights: jax.Array,
+    pace: Pace | None,
     market: Market,
     costs: Costs,
     capital: float,
@@ -189,8 +164,8 @@ def _sessions(
     growth = 1 + returns
     if market.delisted is not None:
         growth = jnp.where(market.delisted, 0.0, growth)
-    target = _lagged(target_weights, wait)
-    return _Session(target, room, friction, overnight, returns, growth)
+    target, pace = jax.tree.map(lambda x: _lagged(x, wait), (target_weights, pace))
+    return _Session(target, pace, room, friction, overnight, returns, growth)
 
 
 def _liquidity(
@@ -223,26 +198,6 @@ def _alive(delisted: jax.Array) -> jax.Array:
 def _lagged(x: jax.Array, days: int) -> jax.Array:
     """Moves rows [T, N] `days` down; the first are 0 or False."""
     return jnp.pad(x, ((days, 0), (0, 0)))[: len(x)]
-
-
-def _ledger(
-    lines: dict[str, jax.Array], market: Market, costs: Costs, capital: float
-) -> Ledger:
-    days = DAYS_A_YEAR / SESSIONS_A_YEAR if market.days is None else market.days
-    weights, after = lines["weights"], 1 + lines["gross"]
-    traded = lines["turnover"] * after * 1e-4
-    return Ledger(
-        gross=lines["gross"],
-        commission=traded * costs.commission_bps,
-        half_spread=traded * costs.half_spread_bps,
-        impact=lines["impact"] * after * costs.impact_coefficient * capital**0.5,
-        borrow=lines["short"] * days * (costs.borrow_rate / DAYS_A_YEAR),
-        interest=lines["cash"] * days * (costs.cash_rate / DAYS_A_YEAR),
-        turnover=lines["turnover"],
-        gross_exposure=jnp.abs(weights).sum(-1),
-        net_exposure=weights.sum(-1),
-        weights=weights,
-    )
 
 
 def _check_fills(market: Market, fill_lag: int, at_open: bool, same_close: bool):

@@ -10,6 +10,8 @@ import numpy as np
 from thesis_rl.vocabulary import SECTION_NAMES
 
 OPERATORS = (">", ">=", "<", "<=")
+REQUIRED = {"section", "sentence", "conditions"}
+STANCES = (-1, 0, 1)  # Against the stock, neither, for it.
 
 
 class ClaimTable(NamedTuple):
@@ -26,7 +28,8 @@ def check_rules(rules: Mapping[str, Mapping], feature_names: Sequence[str]) -> N
     """Refuses rules that could not be evaluated.
 
     Args:
-      rules: `config.claims`: name -> section, sentence, conditions.
+      rules: `config.claims`: name -> section, sentence, conditions and, if the claim
+        speaks for or against the stock, its stance.
       feature_names: the columns of the panel.
 
     Raises:
@@ -36,10 +39,16 @@ def check_rules(rules: Mapping[str, Mapping], feature_names: Sequence[str]) -> N
         raise ValueError("config.claims is empty; a thesis needs at least one claim")
     for name, rule in rules.items():
         where = f"config.claims.{name}"
-        if set(rule) != {"section", "sentence", "conditions"}:
+        if set(rule) - {"stance"} != REQUIRED:
             raise ValueError(
-                f"{where} must have the keys section, sentence and conditions, "
-                f"got {sorted(rule)}"
+                f"{where} must have the keys section, sentence and conditions, and may "
+                f"have a stance; got {sorted(rule)}"
+            )
+        stance = rule.get("stance", 0)
+        if isinstance(stance, bool) or stance not in STANCES:
+            raise ValueError(
+                f"{where}.stance is {stance!r}; give 1 for a claim that speaks for the "
+                "stock, -1 for one against it, 0 for neither"
             )
         if rule["section"] not in SECTION_NAMES:
             raise ValueError(
@@ -66,6 +75,20 @@ def _check_condition(condition, feature_names, where) -> None:
         raise ValueError(f"{where}: operator {operator!r} must be one of {OPERATORS}")
     if isinstance(threshold, bool) or not isinstance(threshold, (int, float)):
         raise ValueError(f"{where}: threshold {threshold!r} must be a number")
+
+
+def stances(rules: Mapping[str, Mapping]) -> np.ndarray:
+    """Says how each claim speaks of the stock, [C] float32 in {-1, 0, 1}.
+
+    A rule without a stance is neutral.
+    """
+    return np.array([rule.get("stance", 0) for rule in rules.values()], np.float32)
+
+
+def by_section(rules: Mapping[str, Mapping]) -> np.ndarray:
+    """Marks the claims that belong to each section, [P, C] bool."""
+    sections = [rule["section"] for rule in rules.values()]
+    return np.array([[name == s for s in sections] for name in SECTION_NAMES])
 
 
 def make_table(

@@ -2,7 +2,16 @@
 
 import math
 
-from thesis_rl import claims, portfolio, regressors, rewards, rft, training
+from thesis_rl import (
+    choice,
+    claims,
+    portfolio,
+    regressors,
+    rewards,
+    rft,
+    tether,
+    training,
+)
 from thesis_rl.data import features, labels
 
 CHOICES = {
@@ -35,6 +44,13 @@ LOWER_BOUNDS = {
     "rft.entropy_coef": 0,
     "rft.anchor_coef": 0,
     "rft.claims_anchor_coef": 0,
+    "rft.kl_target": 0,
+    "rft.num_choices": 1,
+    "distillation.num_steps": 0,
+    "distillation.batch_days": 1,
+    "distillation.peak_lr": 0,
+    "distillation.weight_decay": 0,
+    "distillation.max_grad_norm": 0,
     "reward.holding_cost": 0,
     "data.synthetic.seed": 0,
     "backtest.hold_days": 1,
@@ -53,7 +69,13 @@ LOWER_BOUNDS = {
     "combinatorial.num_test_groups": 1,
     "report.thesis_stride": 1,
 }
-SHARES = ("reward.validity_share", "calibration.claim_precision")
+# Shares of the structure reward, and the heads that each of them couples.
+COUPLINGS = {
+    "reward.validity_share": "sections and claims",
+    "reward.coherence_share": "claims and decision",
+    "reward.support_share": "sections and claims",
+}
+SHARES = (*COUPLINGS, "calibration.claim_precision")
 SUBSETS = {
     "ablations": tuple(training.ABLATIONS),
     "baselines": tuple(regressors.LEARNED),
@@ -114,10 +136,12 @@ def check(config) -> None:
             f"config.model.hidden is {hidden}; give a width for each "
             "layer, such as (64, 64)"
         )
-    _check_reward(config)
     _check_fills(config.backtest)
+    tether.check(config)
+    choice.check(config.rft, config.combinatorial.num_groups)
     features.check_names(config.features)
     claims.check_rules(config.claims, config.features)
+    _check_reward(config)
     labels.label_reach(config.labels)
 
 
@@ -157,7 +181,7 @@ def _check_fills(rules) -> None:
 
 def _check_weights(weights, where: str) -> None:
     three = _numbers(weights) and len(weights) == 3
-    if not three or min(weights) < 0 or not sum(weights):
+    if not three or not all(0 <= x < math.inf for x in weights) or not sum(weights):
         raise ValueError(
             f"{where} is {weights}; give three weights of at least 0, not all 0, for "
             "structure, claims and decision"
@@ -166,24 +190,41 @@ def _check_weights(weights, where: str) -> None:
 
 def _check_reward(config) -> None:
     reward = config.reward
-    if config.rft.estimator == "headwise_rloo" and reward.validity_share > 0:
+    for key, heads in COUPLINGS.items():
+        if config.rft.estimator == "headwise_rloo" and _get(config, key) > 0:
+            raise ValueError(
+                "config.rft.estimator=headwise_rloo credits each head with its own "
+                f"reward alone, but config.{key} > 0 couples {heads}; use rloo, or set "
+                "the share to 0"
+            )
+    if (total := math.fsum(_get(config, key) for key in COUPLINGS)) > 1:
         raise ValueError(
-            "config.rft.estimator=headwise_rloo credits each head with its own reward "
-            "alone, but config.reward.validity_share > 0 couples sections and claims; "
-            "use rloo, or set the share to 0"
+            f"{', '.join(COUPLINGS)} of the config sum to {total}; they are shares of "
+            "the structure reward and must sum to at most 1"
+        )
+    if reward.coherence_share > 0 and not claims.stances(config.claims).any():
+        raise ValueError(
+            "config.reward.coherence_share > 0, but no claim in config.claims has a "
+            "stance, so nothing can contradict a decision; give claims a stance, or "
+            "set the share to 0"
         )
     if config.rft.estimator == "pairwise" and config.rft.num_samples != 2:
         raise ValueError(
             f"config.rft.estimator=pairwise compares 2 theses, but num_samples is "
             f"{config.rft.num_samples}; set it to 2 or use rloo"
         )
-    for point in reward.curriculum:
+    _check_curriculum(reward.curriculum)
+
+
+def _check_curriculum(curriculum) -> None:
+    for point in curriculum:
         if not isinstance(point, tuple | list) or len(point) != 2:
             raise ValueError(
                 f"config.reward.curriculum has {point!r}; give pairs of (fraction of "
-                "training, (structure, claims, decision))"
+                "training, (structure, claims, decision)), and the share of trading "
+                "costs as a fourth number if it is to be scheduled"
             )
-    fractions = [fraction for fraction, _ in reward.curriculum]
+    fractions = [fraction for fraction, _ in curriculum]
     if not _numbers(fractions):
         raise ValueError(f"config.reward.curriculum has the fractions {fractions}")
     if fractions != sorted(set(fractions)):
@@ -191,5 +232,17 @@ def _check_reward(config) -> None:
             f"config.reward.curriculum must have growing fractions of training, "
             f"got {fractions}"
         )
-    for fraction, weights in reward.curriculum:
-        _check_weights(weights, f"config.reward.curriculum at {fraction}")
+    for fraction, values in curriculum:
+        where = f"config.reward.curriculum at {fraction}"
+        with_costs = _numbers(values) and len(values) == 4
+        _check_weights(values[:3] if with_costs else values, where)
+        if with_costs and not 0 <= values[3] <= 1:
+            raise ValueError(
+                f"{where} charges {values[3]} of the trading costs; that is a share "
+                "and must lie in [0, 1]"
+            )
+    if len({len(values) for _, values in curriculum}) > 1:
+        raise ValueError(
+            "config.reward.curriculum gives the share of trading costs at some points "
+            "only; give it at all of them, or at none"
+        )

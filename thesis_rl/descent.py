@@ -16,6 +16,7 @@ LossFn = Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, Metrics]]
 class State(NamedTuple):
     params: Params
     opt_state: optax.OptState
+    snapshots: Params | None  # [num_snapshots, ...]
 
 
 def make_optimizer(config: FrozenConfigDict) -> optax.GradientTransformation:
@@ -32,14 +33,18 @@ def decays(params: Params) -> Params:
 
     Which claims hold is a fact and cannot be overfit; what a decision will earn can.
     """
-    exempt = ("sections", "claims", "log_variances")
+    exempt = ("sections", "claims", "log_variances", "kl_state")
     return jax.tree_util.tree_map_with_path(
         lambda path, _: not any(getattr(k, "key", None) in exempt for k in path), params
     )
 
 
 def minimise(
-    key: jax.Array, params: Params, loss_fn: LossFn, config: FrozenConfigDict
+    key: jax.Array,
+    params: Params,
+    loss_fn: LossFn,
+    config: FrozenConfigDict,
+    num_snapshots: int = 1,
 ) -> tuple[Params, Metrics]:
     """Follows the gradient of a sampled loss for `config.num_steps` steps.
 
@@ -47,12 +52,16 @@ def minimise(
       key: consumed; step i uses `fold_in(key, i)`, so that a resumed run needs none.
       params: where to start.
       loss_fn: (params, key, step) -> (loss, metrics).
-      config: `config.sft` or `config.rft`.
+      config: one training stage's, such as `config.sft`.
+      num_snapshots: at most `config.num_steps`.
 
     Returns:
-      The final parameters, and metrics with a leading axis [num_steps].
+      The final parameters, and metrics with a leading axis [num_steps]. More than one
+      snapshot gives parameters a leading axis [num_snapshots]: they are taken at
+      equal distances, the last at the end.
     """
     tx = make_optimizer(config)
+    several = num_snapshots > 1
 
     def step(state: State, i: jax.Array) -> tuple[State, Metrics]:
         grads, metrics = jax.grad(loss_fn, has_aux=True)(
@@ -60,12 +69,21 @@ def minimise(
         )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         metrics["grad_norm"] = optax.tree.norm(grads)
-        return State(optax.apply_updates(state.params, updates), opt_state), metrics
+        new = optax.apply_updates(state.params, updates)
+        snapshots = None
+        if several:  # The last of a slot's steps is the one that stays.
+            slot = i * num_snapshots // config.num_steps
+            snapshots = jax.tree.map(
+                lambda x, y: x.at[slot].set(y), state.snapshots, new
+            )
+        return State(new, opt_state, snapshots), metrics
 
-    state, metrics = jax.lax.scan(
-        step, State(params, tx.init(params)), jnp.arange(config.num_steps)
+    empty = lambda x: jnp.zeros((num_snapshots, *x.shape), x.dtype)  # noqa: E731
+    start = State(
+        params, tx.init(params), jax.tree.map(empty, params) if several else None
     )
-    return state.params, metrics
+    state, metrics = jax.lax.scan(step, start, jnp.arange(config.num_steps))
+    return (state.snapshots if several else state.params), metrics
 
 
 def weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:

@@ -185,6 +185,12 @@ def points(varied: dict[str, tuple], config: ConfigDict) -> list[Point]:
 
 def _check(point: Point) -> None:
     config_lib.check(point.config)
+    if point.config.rft.num_choices > 1:
+        raise ValueError(
+            f"config.rft.num_choices is {point.config.rft.num_choices}, but a sweep "
+            "trains no network that missed a fold's last days, and cannot choose a "
+            "step by them; set it to 1"
+        )
     flat = saved.flatten(point.config.to_dict())
     for key in point.values:
         stage, _, name = key.partition(".")

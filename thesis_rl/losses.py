@@ -3,6 +3,7 @@
 The policy-gradient estimators share one signature: log-probabilities [K, 3] and
 weighted rewards [K, 3] of K theses, head by head, to a scalar whose gradient is the
 negated estimate. All but `headwise_rloo` credit every head with the whole reward.
+Over paths, days and names stand in the place of heads.
 """
 
 import chex
@@ -10,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from thesis_rl import policy
 from thesis_rl.types import Logits
 
 
@@ -88,13 +88,13 @@ def pairwise(log_probs: jax.Array, values: jax.Array) -> jax.Array:
     Returns:
       A scalar.
     """
-    chex.assert_shape([log_probs, values], (2, policy.NUM_HEADS))
+    chex.assert_shape([log_probs, values], (2, None))
     better = 0.5 * jax.lax.stop_gradient(values[0].sum() - values[1].sum())
     return -better * (log_probs[0].sum() - log_probs[1].sum())
 
 
-def _against_others(values: jax.Array) -> jax.Array:
-    """Subtracts from each of K values the mean of the K - 1 others, along axis 0."""
+def against_others(values: jax.Array) -> jax.Array:
+    """Subtracts from each of K values [K, ...] the mean of the K - 1 others."""
     num = values.shape[0]
     return (values - values.mean(0, keepdims=True)) * num / (num - 1)
 
@@ -114,7 +114,7 @@ def rloo(log_probs: jax.Array, values: jax.Array) -> jax.Array:
     Returns:
       A scalar.
     """
-    return reinforce(log_probs, _against_others(values.sum(-1, keepdims=True)))
+    return reinforce(log_probs, against_others(values.sum(-1, keepdims=True)))
 
 
 def headwise_rloo(log_probs: jax.Array, values: jax.Array) -> jax.Array:
@@ -130,7 +130,7 @@ def headwise_rloo(log_probs: jax.Array, values: jax.Array) -> jax.Array:
     Returns:
       A scalar.
     """
-    return reinforce(log_probs, _against_others(values))
+    return reinforce(log_probs, against_others(values))
 
 
 def dr_grpo(log_probs: jax.Array, values: jax.Array) -> jax.Array:

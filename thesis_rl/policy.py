@@ -80,6 +80,30 @@ def _bernoulli_entropy(logit: jax.Array) -> jax.Array:
     return jax.nn.softplus(logit) - logit * jax.nn.sigmoid(logit)
 
 
+def kl(logits: Logits, other: Logits) -> jax.Array:
+    """Computes the divergence of each head from another policy's, in nats.
+
+      KL(π ‖ π') = Σₓ π(x) (log π(x) − log π'(x))
+
+    Args:
+      logits: π, heads of shapes [P], [C], [A].
+      other: π', of the same shapes.
+
+    Returns:
+      [3]; heads are independent, so their sum is the divergence of the policies.
+    """
+    log_p, log_q = (jax.nn.log_softmax(x.decision) for x in (logits, other))
+    decision = jnp.sum(jnp.exp(log_p) * (log_p - log_q))
+    bits = zip(logits[:2], other[:2], strict=True)
+    sections, claims = (_bernoulli_kl(x, y).sum() for x, y in bits)
+    return jnp.stack([sections, claims, decision])
+
+
+def _bernoulli_kl(logit: jax.Array, other: jax.Array) -> jax.Array:
+    gained = jax.nn.softplus(other) - jax.nn.softplus(logit)
+    return jax.nn.sigmoid(logit) * (logit - other) + gained
+
+
 def num_uniforms(num_claims: int) -> int:
     """Counts the uniform draws that one thesis takes."""
     return len(SECTION_NAMES) + num_claims + 1

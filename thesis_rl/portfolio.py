@@ -42,7 +42,10 @@ def positions(probabilities: jax.Array, mapping: str) -> jax.Array:
 
 
 def target_weights(
-    positions: jax.Array, market: Market, config: FrozenConfigDict
+    positions: jax.Array,
+    market: Market,
+    config: FrozenConfigDict,
+    hold_days: int | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Composes a book: volatility scaling, book, 1/count, limits, sleeves.
 
@@ -58,6 +61,7 @@ def target_weights(
       market: tradable, and volatility or beta where the book needs them.
       config: `config.backtest`: book, volatility_target (a year; 0 is off),
         max_position and max_gross (fractions of capital; inf is off), hold_days.
+      hold_days: instead of the config's.
 
     Returns:
       Weights [T, N], and [T] int32 how many names a limit cut that day: those clipped,
@@ -85,7 +89,7 @@ def target_weights(
     limited, clipped, scaled = limit(daily, config.max_position, config.max_gross)
     held = jnp.sum(daily != 0, axis=-1, dtype=jnp.int32)
     cut = jnp.where(scaled, held, clipped)
-    return sleeve_weights(limited, config.hold_days), cut
+    return sleeve_weights(limited, hold_days or config.hold_days), cut
 
 
 def volatility_scaled(

@@ -131,7 +131,10 @@ def make_windows(
                 embargo_days=embargo,
             )
         )
-    return Windows(folds, held_out, combination)
+    lead = None
+    if config.path.num_steps:
+        lead = np.arange(held_out.test_start[0], folds.test_start[0], dtype=np.int32)
+    return Windows(folds, held_out, combination, lead)
 
 
 def check_training_rows(dataset: Dataset, folds: Fold) -> None:

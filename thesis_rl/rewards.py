@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
+from thesis_rl import coherence
 from thesis_rl.types import Logits, Row, Thesis
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
@@ -29,16 +30,16 @@ def parts(thesis: Thesis, row: Row, config: FrozenConfigDict) -> jax.Array:
     Args:
       thesis: what was written.
       row: what hindsight says.
-      config: `config.reward`.
+      config: the experiment's.
 
     Returns:
       [3]: structure, claims, decision.
     """
     return jnp.stack(
         [
-            structure(thesis, row.known, config.validity_share),
-            CLAIM_REWARDS[config.claims](thesis.claims, row.truth),
-            decision_rewards(row, config)[thesis.decision],
+            coherence.structure(thesis, row, config),
+            CLAIM_REWARDS[config.reward.claims](thesis.claims, row.truth),
+            decision_rewards(row, config.reward)[thesis.decision],
         ]
     )
 
@@ -49,40 +50,19 @@ def expected_parts(logits: Logits, row: Row, config: FrozenConfigDict) -> jax.Ar
     Args:
       logits: the policy's heads for this row.
       row: what hindsight says.
-      config: `config.reward`.
+      config: the experiment's.
 
     Returns:
       [3]: structure, claims, decision, differentiable in the logits.
     """
-    sections, claims = jax.nn.sigmoid(logits.sections), jax.nn.sigmoid(logits.claims)
-    # log σ(-x) keeps its gradient where the product of many 1 - σ(x) underflows.
-    log_valid = jax.nn.log_sigmoid(logits.sections).sum() + jnp.sum(
-        jax.nn.log_sigmoid(-logits.claims), where=~row.known
-    )
-    valid = jnp.exp(log_valid) * row.known.any()
-    share = config.validity_share
+    reward, claims = config.reward, jax.nn.sigmoid(logits.claims)
     return jnp.stack(
         [
-            (1 - share) * sections.mean() + share * valid,
-            EXPECTED_CLAIM_REWARDS[config.claims](claims, row.truth),
-            jax.nn.softmax(logits.decision) @ decision_rewards(row, config),
+            coherence.expected_structure(logits, row, config),
+            EXPECTED_CLAIM_REWARDS[reward.claims](claims, row.truth),
+            jax.nn.softmax(logits.decision) @ decision_rewards(row, reward),
         ]
     )
-
-
-def is_valid(thesis: Thesis, known: jax.Array) -> jax.Array:
-    """Tells whether a thesis satisfies the schema before any repair.
-
-    It does if all sections are written, no claim without evidence is asserted and at
-    least one claim could be checked.
-    """
-    return thesis.sections.all() & known.any() & ~jnp.any(thesis.claims & ~known)
-
-
-def structure(thesis: Thesis, known: jax.Array, validity_share: float) -> jax.Array:
-    """Blends the fraction of sections written with the validity of the thesis."""
-    written = thesis.sections.mean()
-    return (1 - validity_share) * written + validity_share * is_valid(thesis, known)
 
 
 def claims_f1(asserted: jax.Array, truth: jax.Array) -> jax.Array:
@@ -196,10 +176,31 @@ def weights_at(step: jax.Array, num_steps: int, config: FrozenConfigDict) -> jax
     """
     if not config.curriculum:
         return jnp.array(config.weights)
-    fractions = jnp.array([fraction for fraction, _ in config.curriculum])
-    weights = jnp.array([weights for _, weights in config.curriculum])
+    return _scheduled(step, num_steps, config.curriculum)[:3]
+
+
+def costs_at(step: jax.Array, num_steps: int, config: FrozenConfigDict) -> jax.Array:
+    """Returns the share of the trading costs that is charged at a training step.
+
+    Args:
+      step: [] int32.
+      num_steps: length of the training.
+      config: `config.reward`; a fourth number beside the weights of each point of
+        `curriculum` is that share, linear in between.
+
+    Returns:
+      A scalar in [0, 1]; 1 where nothing is scheduled.
+    """
+    if not config.curriculum or len(config.curriculum[0][1]) == 3:
+        return jnp.array(1.0)
+    return _scheduled(step, num_steps, config.curriculum)[3]
+
+
+def _scheduled(step: jax.Array, num_steps: int, curriculum: tuple) -> jax.Array:
+    fractions = jnp.array([fraction for fraction, _ in curriculum])
+    values = jnp.array([values for _, values in curriculum])
     progress = step / num_steps
-    return jnp.stack([jnp.interp(progress, fractions, w) for w in weights.T])
+    return jnp.stack([jnp.interp(progress, fractions, x) for x in values.T])
 
 
 CLAIM_REWARDS = {

@@ -1,9 +1,11 @@
 """Reinforcement fine-tuning on comparisons of theses, for one fold and one seed."""
 
 import jax
+import jax.numpy as jnp
+import optax
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import descent, losses, policy, preprocess, rewards
+from thesis_rl import descent, losses, policy, preprocess, rewards, tether
 from thesis_rl.preprocess import Scaler
 from thesis_rl.sft import make_model
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Row, Split
@@ -40,7 +42,7 @@ def sampled_loss(
         uniforms, jax.lax.stop_gradient(logits)
     )  # K theses
     values = jax.vmap(rewards.parts, in_axes=(0, None, None))(
-        theses, row, config.reward
+        theses, row, config
     )  # [K, 3]
     log_probs = jax.vmap(policy.log_prob, in_axes=(None, 0))(logits, theses)  # [K, 3]
     estimator = ESTIMATORS[config.rft.estimator]
@@ -62,7 +64,7 @@ def exact_loss(
       A scalar whose gradient is the negated policy gradient, and the expected
       unweighted rewards [3].
     """
-    expected = rewards.expected_parts(logits, row, config.reward)
+    expected = rewards.expected_parts(logits, row, config)
     return -weights @ expected, expected
 
 
@@ -71,6 +73,7 @@ def row_loss(
     uniforms: jax.Array,
     row: Row,
     weights: jax.Array,
+    entropy_coef: jax.Array | float,
     model: policy.Policy,
     config: FrozenConfigDict,
 ) -> tuple[jax.Array, Metrics]:
@@ -85,6 +88,7 @@ def row_loss(
       uniforms: [K, P + C + 1].
       row: what hindsight says.
       weights: [3] of structure, claims, decision.
+      entropy_coef: [], what a nat of entropy is worth.
       model: the network that `params` belong to.
       config: the experiment's.
 
@@ -102,7 +106,7 @@ def row_loss(
     claims_anchor = losses.claims_loss(frozen, row.truth, row.known)
     loss = (
         gradient
-        - config.rft.entropy_coef * entropy
+        - entropy_coef * entropy
         + config.rft.anchor_coef * anchor
         + config.rft.claims_anchor_coef * claims_anchor
     )
@@ -111,6 +115,23 @@ def row_loss(
     metrics |= {"reward": weights @ earned, "entropy": entropy}
     metrics |= {"decision_loss": anchor, "claims_loss": claims_anchor}
     return loss, metrics
+
+
+def entropy_coef_at(step: jax.Array, stage: FrozenConfigDict) -> jax.Array | float:
+    """Returns the coefficient of the entropy bonus at a training step.
+
+    Args:
+      step: [] int32.
+      stage: `config.rft`; without a `final_entropy_coef` the coefficient is constant,
+        with one it moves there linearly.
+
+    Returns:
+      A scalar.
+    """
+    first, last = stage.entropy_coef, stage.final_entropy_coef
+    if last is None:
+        return first
+    return optax.linear_schedule(first, last, stage.num_steps)(step)
 
 
 def fit(
@@ -124,7 +145,9 @@ def fit(
     """Improves a policy by comparing the theses it writes about training rows.
 
     Each step draws B rows, writes K theses about each, compares every thesis with
-    the others of its group and follows the gradient of the better ones.
+    the others of its group and follows the gradient of the better ones. With a
+    `kl_target` it may not write too differently from the policy it started from, and
+    with a `keep` its parameters are averaged with those at the end.
 
     Args:
       key: consumed.
@@ -135,12 +158,14 @@ def fit(
       config: the experiment's.
 
     Returns:
-      The final parameters, and metrics with a leading axis [num_steps].
+      The final parameters, and metrics with a leading axis [num_steps]. More than one
+      of `num_choices` gives parameters a leading axis [num_choices], at equal
+      distances, the last at the end.
     """
     model = make_model(config)
     stage = config.rft
 
-    def loss_fn(params, key, step):
+    def loss_fn(state, key, step):
         rows_key, thesis_key = jax.random.split(key)
         rows = preprocess.draw(rows_key, panel, scaler, fold, stage.batch_days)
         batch_size, num_claims = rows.truth.shape
@@ -149,10 +174,22 @@ def fit(
             thesis_key, (batch_size, stage.num_samples, draws)
         )
         weights = rewards.weights_at(step, stage.num_steps, config.reward)
-        loss, metrics = jax.vmap(row_loss, in_axes=(None, 0, 0, None, None, None))(
-            params, uniforms, rows, weights, model, config
+        entropy_coef = entropy_coef_at(step, stage)
+        per_row = jax.vmap(row_loss, in_axes=(None, 0, 0, None, None, None, None))
+        loss, metrics = per_row(
+            state["policy"], uniforms, rows, weights, entropy_coef, model, config
         )
         mean = lambda x: descent.weighted_mean(x, rows.weight)  # noqa: E731
-        return mean(loss), jax.tree.map(mean, metrics)
+        loss, metrics = mean(loss), jax.tree.map(mean, metrics)
+        if stage.kl_target:
+            each = jax.vmap(tether.divergence, in_axes=(None, None, 0, None))
+            kl = mean(each(state["policy"], params, rows, model))
+            charge, coef = tether.penalty(kl, state["kl_state"], stage.kl_target)
+            loss, metrics = loss + charge, metrics | {"kl": kl, "kl_coef": coef}
+        return loss, metrics
 
-    return descent.minimise(key, params, loss_fn, stage)
+    start = {"policy": params}
+    if stage.kl_target:
+        start["kl_state"] = jnp.zeros(())
+    end, metrics = descent.minimise(key, start, loss_fn, stage, stage.num_choices)
+    return tether.hold(params, end["policy"], stage), metrics

@@ -2,10 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import descent, losses, policy, preprocess
+from thesis_rl import claims, descent, losses, policy, preprocess
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Fold, Metrics, Panel, Params, Row, Split
 from thesis_rl.vocabulary import SECTION_NAMES
@@ -35,13 +34,8 @@ def sections_teacher(row: Row, config: FrozenConfigDict) -> jax.Array:
     """
     if config.sft.sections_teacher == "all":
         return jnp.ones(len(SECTION_NAMES))
-    of_section = np.array(
-        [
-            [rule["section"] == name for rule in config.claims.values()]
-            for name in SECTION_NAMES
-        ]
-    )  # [P, C]
-    return jnp.any(of_section & row.known[None, :], axis=1).astype(jnp.float32)
+    checkable = claims.by_section(config.claims) & row.known[None, :]
+    return jnp.any(checkable, axis=1).astype(jnp.float32)
 
 
 def task_losses(

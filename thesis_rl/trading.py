@@ -1,13 +1,18 @@
 """What the compiled program trades: every stage, baseline, cost and size of capital."""
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, portfolio, training
+from thesis_rl import backtest, execution, portfolio, training
 from thesis_rl.backtest import Costs, Ledger
+from thesis_rl.execution import Orders
+from thesis_rl.ledger import rates as rates
+from thesis_rl.orders import Trader
+from thesis_rl.pacing import Pace
 from thesis_rl.types import Market
 
 COST_SWEEP_BPS = (0.0, 2.0, 5.0, 10.0, 20.0)  # Of the value traded, all told.
@@ -25,17 +30,13 @@ class Sensitivity(NamedTuple):
     clipped: jax.Array  # [T'] int32, names whose weight a limit cut.
 
 
-def rates(config: FrozenConfigDict) -> Costs:
-    """Gathers the rates of `config.backtest`."""
-    return Costs(**{name: config.backtest[name] for name in Costs._fields})
-
-
 def simulate(
     weights: jax.Array,
     market: Market,
     config: FrozenConfigDict,
     costs: Costs | None = None,
     capital: float | jax.Array | None = None,
+    pace: Pace | None = None,
 ) -> Ledger:
     """Trades target weights [T, N] by the rules of `config.backtest`.
 
@@ -45,6 +46,7 @@ def simulate(
       config: the experiment's.
       costs: instead of the config's.
       capital: instead of the config's.
+      pace: [T, N] each; None goes all the way.
 
     Returns:
       The ledger.
@@ -58,6 +60,7 @@ def simulate(
         fill_lag=rules.fill_lag,
         at_open=rules.fill == "open",
         same_close=rules.same_close,
+        pace=pace,
     )
 
 
@@ -102,11 +105,52 @@ def trade_decisions(
     """Trades several networks' or paths' decisions [V, T, N, A] under one mapping."""
 
     def book(probabilities):
-        positions = portfolio.positions(probabilities, mapping)
-        weights, _ = portfolio.target_weights(positions, market, config.backtest)
-        return simulate(weights, market, config)
+        orders = execution.sleeves(probabilities, mapping, market, config)
+        return simulate(orders.weights, market, config)
 
     return jax.vmap(book)(probabilities)
+
+
+def trade_at_pace(
+    probabilities: jax.Array,
+    lead: jax.Array,
+    market: Market,
+    traders: Trader,
+    stops: jax.Array,
+    config: FrozenConfigDict,
+) -> tuple[dict[str, Ledger], Orders]:
+    """Trades each seed's decisions, and their mean, as the traders see fit.
+
+    Args:
+      probabilities: [S, T', N, A].
+      lead: [L, N, A], probabilities of the days before.
+      market: [L + T', N].
+      traders: [F].
+      stops: [F], where each fold's training days end among those of `market`.
+      config: the experiment's.
+
+    Returns:
+      By mapping, ledgers with leading axes [S + 1, T'], and the orders of the mean
+      under the headline's mapping.
+    """
+    with_mean = jnp.concatenate([probabilities, probabilities.mean(0, keepdims=True)])
+    num_lead = len(lead)
+    unseen = jax.tree.map(lambda x: x[num_lead:], market)
+
+    def orders(probabilities, mapping):
+        series = jnp.concatenate([lead, probabilities])
+        positions = portfolio.positions(series, mapping)
+        return execution.paced(positions, market, traders, stops, num_lead, config)
+
+    def book(probabilities, mapping):
+        wanted = orders(probabilities, mapping)
+        return simulate(wanted.weights, unseen, config, pace=wanted.pace)
+
+    ledgers = {
+        mapping: jax.vmap(functools.partial(book, mapping=mapping))(with_mean)
+        for mapping in portfolio.MAPPINGS
+    }
+    return ledgers, orders(with_mean[-1], config.backtest.mapping)
 
 
 def trade_paths(
@@ -117,40 +161,39 @@ def trade_paths(
 
 
 def sensitivity(
-    probabilities: jax.Array, market: Market, config: FrozenConfigDict
+    orders: Orders, market: Market, config: FrozenConfigDict
 ) -> Sensitivity:
     """Trades the headline's book at other costs and sizes, and under a controller.
 
     Args:
-      probabilities: [T, N, A], the mean over seeds.
+      orders: of the headline, [T, ...].
       market: [T, N].
       config: the experiment's.
 
     Returns:
       Ledgers, each with a leading axis where several were tried.
     """
-    rules = config.backtest
-    positions = portfolio.positions(probabilities, rules.mapping)
-    weights, clipped = portfolio.target_weights(positions, market, rules)
+    rules, weights = config.backtest, orders.weights
+    book = functools.partial(simulate, market=market, config=config, pace=orders.pace)
 
     def at_cost(bps):
         costs = rates(config)._replace(commission_bps=0.0, half_spread_bps=bps)
-        return simulate(weights, market, config, costs=costs)
+        return book(weights, costs=costs)
 
     def at_size(capital):
-        return simulate(weights, market, config, capital=capital)
+        return book(weights, capital=capital)
 
     sized = market.dollar_volume is not None and rules.impact_coefficient > 0
     controlled, exposure = None, jnp.ones(len(weights))
     if rules.cvar_limit:
         exposure = portfolio.cvar_exposure(
-            simulate(weights, market, config).gross, rules.cvar_limit, CVAR_WINDOW
+            book(weights).gross, rules.cvar_limit, CVAR_WINDOW
         )
-        controlled = simulate(weights * exposure[:, None], market, config)
+        controlled = book(weights * exposure[:, None])
     return Sensitivity(
         costs=jax.vmap(at_cost)(jnp.array(COST_SWEEP_BPS)),
         capacity=jax.vmap(at_size)(jnp.array(CAPITALS)) if sized else None,
         controlled=controlled,
         exposure=exposure,
-        clipped=clipped,
+        clipped=orders.clipped,
     )

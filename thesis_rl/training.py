@@ -13,7 +13,7 @@ from thesis_rl.types import Fold, Metrics, Panel, Params, Split
 
 ABLATIONS = {
     "exact": {"rft.estimator": "exact"},
-    "rft_only": {},
+    "rft_only": {"rft.keep": 0.0, "rft.kl_target": 0.0},  # Of what is random.
     "no_claims": {"reward.weights": (0.2, 0.0, 0.5)},
     "no_structure": {"reward.weights": (0.0, 0.3, 0.5)},
 }
@@ -28,17 +28,21 @@ class Forecasts(NamedTuple):
 
 
 def final_stage(stages: Iterable[str]) -> str:
-    """Names the stage whose ensemble is the headline: rft, or sft in a run without."""
-    return "rft" if "rft" in stages else "sft"
+    """Names the stage whose ensemble is the headline: the last of sft, rft and path."""
+    return next(name for name in ("path", "rft", "sft") if name in stages)
 
 
-Stages = tuple[dict[str, Params], dict[str, Metrics]]  # By name of the stage.
+# By name of the stage. With several `rft.num_choices` the parameters of every stage but
+# sft are snapshots, [num_choices, ...].
+Stages = tuple[dict[str, Params], dict[str, Metrics]]
 
 
 def train_fold(
     key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, config: FrozenConfigDict
 ) -> Stages:
-    """Trains one seed of one fold from scratch. The key is consumed.
+    """Trains one seed of one fold from scratch, alone. The key is consumed.
+
+    Alone a fold has no network that missed its last days, so no step is chosen early.
 
     Args:
       key: of the seed; the fold's last training day is folded in, so that a window
@@ -51,6 +55,7 @@ def train_fold(
     Returns:
       Parameters and metrics by stage: sft, rft, and those of `config.ablations`.
     """
+    config = with_changes(config, {"rft.num_choices": 1})
     key = jax.random.fold_in(key, fold.train_stop)
     same_key = jax.random.clone(key)  # `ablate` takes the part that `train` leaves.
     params, metrics = train(key, panel, scaler, fold, config)

@@ -7,12 +7,23 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import calibration, combinatorial, preprocess, trading, training
+from thesis_rl import (
+    calibration,
+    combinatorial,
+    execution,
+    networks,
+    portfolio,
+    preprocess,
+    trading,
+    training,
+)
 from thesis_rl.backtest import Ledger
 from thesis_rl.calibration import Calibrator
 from thesis_rl.combinatorial import Combination
+from thesis_rl.execution import Orders
 from thesis_rl.folds import make_folds as make_folds
 from thesis_rl.folds import with_final_fold as with_final_fold
+from thesis_rl.orders import Trader
 from thesis_rl.preprocess import Scaler
 from thesis_rl.trading import Sensitivity
 from thesis_rl.training import Forecasts as Forecasts
@@ -27,6 +38,7 @@ class Windows(NamedTuple):
     folds: Fold  # [F + 1], the final model's window last.
     held_out: Fold  # [F + 1], within the training days of the same fold.
     combination: Combination | None  # Of the cross-validation, where asked for.
+    lead: jax.Array | None  # [L], days before the first test day, where traders learn.
 
 
 class Outcome(NamedTuple):
@@ -45,6 +57,7 @@ class Outcome(NamedTuple):
     baselines: Ledger  # [number of baselines, T', ...]
     sensitivity: Sensitivity  # Of the headline's book, [..., T', ...].
     paths: Ledger | None  # [num_paths, T, ...], of the ensemble.
+    traders: Trader | None  # [F + 1], where `config.path` trains them.
 
 
 class Trained(NamedTuple):
@@ -55,6 +68,7 @@ class Trained(NamedTuple):
     metrics: dict[str, Metrics]  # [S, F + 1, num_steps]
     forecasts: dict[str, Forecasts]  # [S, F + 1, test_days, N, ...]
     calibrators: Calibrator  # [F + 1, ...]
+    outsider: tuple[Params, Scaler]  # Of the first fold, it missed its last days.
 
 
 def train_and_predict(
@@ -66,8 +80,8 @@ def train_and_predict(
 ) -> Trained:
     """Trains and applies all seeds of all folds; rows are shared, never copied.
 
-    One more network a fold is trained on the first part of the fold's training rows
-    and asked about the rest: so much can the fold's networks be trusted.
+    One more network a fold is trained on the first part of the fold's training rows;
+    the rest say how far to trust the fold and which of `rft.num_choices` to keep.
 
     Args:
       key: consumed.
@@ -79,55 +93,19 @@ def train_and_predict(
     Returns:
       By seed and fold.
     """
-    num_folds = folds.train_stop.shape[0]
-    num_seeded = config.num_seeds * num_folds
     windows = jax.tree.map(lambda *x: jnp.concatenate(x), folds, held_out)
     scalers = jax.lax.map(
         lambda fold: preprocess.fit(panel, fold, config.labels), windows
     )
-
-    def window(i):
-        is_seeded = i < num_seeded
-        seed = jnp.where(is_seeded, i // num_folds, 0)
-        index = jnp.where(is_seeded, i % num_folds, i - num_seeded + num_folds)
-        fold, scaler = jax.tree.map(lambda x: x[index], (windows, scalers))
-        run_key = jax.random.fold_in(key, seed)
-        return jax.random.fold_in(run_key, fold.train_stop), fold, scaler
-
-    def forecast(params, fold, scaler):
-        days = fold.test_start, config.folds.test_days
-        return {
-            name: training.predict(p, panel, scaler, *days, config)
-            for name, p in params.items()
-        }
-
-    def run(i):
-        run_key, fold, scaler = window(i)
-        params, metrics = training.train(run_key, panel, scaler, fold, config)
-        return params, metrics, forecast(params, fold, scaler)
-
-    done = training.in_groups(run, num_seeded + num_folds, config.group_size)
-    outsiders = jax.tree.map(lambda x: x[num_seeded:], done[0][final_stage(done[0])])
-    done = jax.tree.map(lambda x: x[:num_seeded], done)
-
-    def run_ablations(i):
-        run_key, fold, scaler = window(i)
-        warm = jax.tree.map(lambda x: x[i], done[0]["sft"])
-        params, metrics = training.ablate(run_key, warm, panel, scaler, fold, config)
-        return params, metrics, forecast(params, fold, scaler)
-
-    others = training.in_groups(run_ablations, num_seeded, config.group_size)
-    params, metrics, forecasts = jax.tree.map(
-        lambda x: x.reshape(config.num_seeds, num_folds, *x.shape[1:]),
-        tuple(mine | other for mine, other in zip(done, others, strict=True)),
+    learned, outsiders = networks.train(
+        key, panel, windows, scalers, calibration_days(config), config
     )
-    judge = functools.partial(calibrate, panel=panel, config=config)
-    calibrators = jax.lax.map(
-        lambda x: judge(*x),
-        (outsiders, jax.tree.map(lambda x: x[num_folds:], scalers), held_out),
-    )
+    num_folds = folds.train_stop.shape[0]
+    apart = (outsiders, jax.tree.map(lambda x: x[num_folds:], scalers), held_out)
+    calibrators = jax.lax.map(lambda x: calibrate(*x, panel, config), apart)
+    outsider = jax.tree.map(lambda x: x[0], apart[:2])
     scalers = jax.tree.map(lambda x: x[:num_folds], scalers)
-    return Trained(scalers, params, metrics, forecasts, calibrators)
+    return Trained(scalers, *learned, calibrators, outsider)
 
 
 def calibrate(
@@ -204,8 +182,16 @@ def run(
     decisions = {stage: f.decision for stage, f in forecasts.items()}
     ledgers = {s: trading.trade(d, unseen, config) for s, d in decisions.items()}
     others = trading.trade_as_given(baselines, unseen, config)
-    headline = decisions[final_stage(decisions)].mean(0)
-    sensitivity = trading.sensitivity(headline, unseen, config)
+    final = final_stage(decisions)
+    headline = decisions[final].mean(0)
+    orders = execution.sleeves(headline, config.backtest.mapping, unseen, config)
+    metrics, traders = trained.metrics, None
+    if windows.lead is not None:
+        ledgers["path"], orders, traders, metrics["path"] = act(
+            key, trained, decisions[final], panel, market, windows, config
+        )
+        forecasts["path"] = forecasts[final]
+    sensitivity = trading.sensitivity(orders, unseen, config)
     paths = None
     if windows.combination is not None:
         probabilities = combinatorial.train_and_predict(
@@ -218,11 +204,57 @@ def run(
     return Outcome(
         trained.scalers,
         trained.params,
-        trained.metrics,
+        metrics,
         trained.calibrators,
         forecasts,
         ledgers,
         others,
         sensitivity,
         paths,
+        traders,
     )
+
+
+def act(
+    key: jax.Array,
+    trained: Trained,
+    probabilities: jax.Array,
+    panel: Panel,
+    market: Market,
+    windows: Windows,
+    config: FrozenConfigDict,
+) -> tuple[dict[str, Ledger], Orders, Trader, Metrics]:
+    """Trains a trader for each window and trades the unseen days as they see fit.
+
+    Args:
+      key: of the run; no seed has the number that is folded in.
+      trained: of all windows.
+      probabilities: [S, T', N, A], of the stage that is traded.
+      panel: all rows.
+      market: [T, N].
+      windows: with lead days.
+      config: the experiment's.
+
+    Returns:
+      Ledgers by mapping [S + 1, T'], the headline's orders, traders [F + 1], and
+      metrics [1, F + 1, num_steps].
+    """
+    num_lead, first = len(windows.lead), windows.lead[0]
+    params, scaler = trained.outsider
+    lead = training.predict(params, panel, scaler, first, num_lead, config).decision
+    num_days = num_lead + probabilities.shape[1]
+    around = jax.tree.map(
+        lambda x: jax.lax.dynamic_slice_in_dim(x, first, num_days), market
+    )
+    stops = jnp.minimum(windows.folds.train_stop - first, num_days)
+    series = portfolio.positions(
+        jnp.concatenate([lead, probabilities.mean(0)]), config.backtest.mapping
+    )
+    traders, metrics = execution.train_traders(
+        jax.random.fold_in(key, config.num_seeds + 1), series, around, stops, config
+    )
+    judged = jax.tree.map(lambda x: x[:-1], traders)
+    ledgers, orders = trading.trade_at_pace(
+        probabilities, lead, around, judged, stops[:-1], config
+    )
+    return ledgers, orders, traders, jax.tree.map(lambda x: x[None], metrics)
