@@ -13,12 +13,12 @@ from thesis_rl import (
     regressors,
     scoring,
     stats,
+    training,
     walk_forward,
 )
 from thesis_rl.backtest import MAPPINGS
 from thesis_rl.preparation import Experiment
 from thesis_rl.sensitivity import line
-from thesis_rl.training import Forecasts
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 from thesis_rl.walk_forward import Outcome
 
@@ -49,8 +49,9 @@ class Scores(NamedTuple):
 
 def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
     """Simulates one market, with oracles and regressions in place of baselines."""
-    config.data.synthetic.seed = seed
-    prepared = experiment.prepare(FrozenConfigDict(config))
+    # A frozen config hashes what it was made from: one that changed compiles again.
+    changed = training.with_changes(config, {"data.synthetic.seed": seed})
+    prepared = experiment.prepare(changed)
     dataset, folds = prepared.dataset, prepared.folds
     unseen = slice(folds.test_start[0], folds.test_stop[-1])
     true_label = np.searchsorted(
@@ -91,7 +92,7 @@ def score_market(market: Experiment, config: FrozenConfigDict) -> Scores:
 def measure_honesty(market: Experiment, outcome: Outcome) -> Honesty:
     """Measures the theses and the confidence of the final stage's ensemble."""
     forecasts = {
-        stage: Forecasts(*(x.mean(axis=0) for x in f))
+        stage: jax.tree.map(lambda x: x.mean(axis=0), f)
         for stage, f in outcome.forecasts.items()
     }
     final = walk_forward.final_stage(forecasts)

@@ -6,7 +6,8 @@
 Every recipe trades the same networks' forecasts of unseen days at the same costs, and
 learns its pace or finds its band on the same days: those that were forecast before
 they were seen, up to the last training day. `sleeves` hold each day's decision for 21
-days. The Sharpe ratio is the headline's: hedged, net of all costs.
+days; `start` is a trader before it learned. The Sharpe ratio is the headline's: hedged,
+net of all costs.
 """
 
 import pathlib
@@ -25,14 +26,26 @@ from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import gates, rft_path, traded  # noqa: E402
 from experiments.run import keep_compiled_programs, run_from_shell  # noqa: E402
-from experiments.traded import COSTS_BPS, Record  # noqa: E402
-from thesis_rl import experiment, files, training  # noqa: E402
+from experiments.traded import COSTS_BPS, RECIPES, Record  # noqa: E402
+from thesis_rl import (  # noqa: E402
+    experiment,
+    files,
+    inference,
+    scoring,
+    stats,
+    training,
+)
+from thesis_rl.sensitivity import line  # noqa: E402
 
 _FIRST = flags.DEFINE_integer("first", 1000, "Seed of the first PLANTED market.")
 
+_SOURCE = flags.DEFINE_enum(
+    "source", None, ["us20", "us6"], "Real prices, in place of simulated ones."
+)
+
 JUDGED = ("rft, path", "rft, book")
 COLUMNS = ("gross", "net", "turnover, %", "of gross, %", "flips, %", "fall, vols")
-RIVALS = ("rft, sleeves", "rft, band", "sft, band", "ridge, band")
+RIVALS = ("rft, sleeves", "rft, start", "rft, band", "sft, band", "ridge, band")
 Results = list[dict[str, list[Record]]]  # By market, recipe and cost.
 
 
@@ -88,12 +101,56 @@ def paired_lines(results: Results, cost: int) -> list[str]:
     return [f"Net Sharpe less that of {' | '.join(RIVALS)}:", *lines]
 
 
+def real_table(source: str, console: Console) -> None:
+    """Tabulates every recipe on real prices, deflated by recipes times costs."""
+    config = rft_path.get_config()
+    if source == "us6":
+        config.data.update(source="us6", start="")
+    static = FrozenConfigDict(config)
+    market = experiment.prepare(static)
+    ledgers = traded.run(market, static)
+    benchmark = traded.make_benchmark(market, ledgers)
+    for i, bps in enumerate(COSTS_BPS):
+        records = {k: traded.record(line(x, i), benchmark) for k, x in ledgers.items()}
+        books = {
+            k: scoring.make_book(line(x, i), benchmark, hedged=True)
+            for k, x in ledgers.items()
+            if records[k].turnover
+        }
+        spread = np.std([records[k].net for k in books], ddof=1) / np.sqrt(252)
+        shown = Table("recipe", title=f"{source}, {bps:g} bps")
+        for column in ("net, 95% interval", *COLUMNS[2:], "PSR", "DSR"):
+            shown.add_column(column, justify="right")
+        for recipe, scores in records.items():
+            cells = [f"{100 * x:.2f}" for x in scores[2:5]] + [f"{scores.drawdown:.2f}"]
+            if recipe not in books:
+                shown.add_row(recipe, "stood still")
+                continue
+            key = inference.key_for(config.seed, i)
+            judged = inference.headline(key, books[recipe], config.backtest.hold_days)
+            low, high = judged["interval"]
+            dsr = stats.deflated_sharpe(
+                scores.net / np.sqrt(252),
+                judged["num_days"],
+                judged["skew"],
+                judged["kurtosis"],
+                spread,
+                len(RECIPES) * len(COSTS_BPS),
+            )
+            net = f"{scores.net:+.2f} [{low:+.2f}, {high:+.2f}]"
+            shown.add_row(recipe, net, *cells, f"{judged['psr']:.3f}", f"{dsr:.3f}")
+        console.print(shown)
+
+
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
     keep_compiled_programs()
     logging.set_verbosity(logging.WARNING)
     console, started, saved = Console(width=120), time.perf_counter(), {}
+    if _SOURCE.value:
+        real_table(_SOURCE.value, console)
+        return
     seeds = range(_FIRST.value, _FIRST.value + flags.FLAGS.markets)
     nulls = range(_FIRST.value + 1000, _FIRST.value + 1000 + flags.FLAGS.null_markets)
     cells = [(*cell, 0.05, seeds) for cell in gates.CELLS] + [

@@ -148,7 +148,10 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         scaling="temperature",  # temperature or vector
         claim_precision=0.97,  # Asked of asserted claims on those days.
     )
-    config.model = config_dict.create(hidden=(64, 64))
+    config.model = config_dict.create(
+        hidden=(64, 64),
+        sizing=False,  # A continuous position stated beside the decision.
+    )
     config.sft = config_dict.create(
         num_steps=10 if smoke else 100,
         batch_days=26,  # All names of so many days make a minibatch.

@@ -33,6 +33,7 @@ RECIPES = {
     "rft, sleeves": ("rft", None),
     "rft, band": ("rft", {"rule": "band"}),
     "sft, path": ("sft", {"reward": "path", "credit": "to_go"}),
+    "rft, start": ("rft", {"peak_lr": 0.0}),
     "rft, path": ("rft", {"reward": "path", "credit": "to_go"}),
     "rft, book": ("rft", {"reward": "book", "credit": "leave_one_out"}),
 }
@@ -134,25 +135,29 @@ def ridge_positions(market: Experiment) -> np.ndarray:
 
 def score(market: Experiment, ledgers: dict[str, Ledger]) -> dict[str, list[Record]]:
     """Scores every recipe at every cost."""
-    first = int(market.folds.test_start[0])
-    any_ledger = line(next(iter(ledgers.values())), 0)
-    idle = any_ledger._replace(**{k: np.zeros(1) for k in Ledger._fields})
-    days = slice(first, first + len(any_ledger.gross))
-    equal = idle._replace(gross=scoring.market_return(market.dataset.market)[days])
-    benchmark = scoring.make_benchmark(market.dataset.market, first, equal)
+    benchmark = make_benchmark(market, ledgers)
     return {
         name: [record(line(x, i), benchmark) for i in range(len(COSTS_BPS))]
         for name, x in ledgers.items()
     }
 
 
+def make_benchmark(market: Experiment, ledgers: dict[str, Ledger]) -> scoring.Benchmark:
+    """Prepares what hedges the books, which no book of equal weights does."""
+    first = int(market.folds.test_start[0])
+    idle = next(iter(ledgers.values()))
+    idle = idle._replace(**{k: np.zeros(1) for k in Ledger._fields})
+    days = slice(first, int(market.folds.test_stop[-1]))
+    equal = idle._replace(gross=scoring.market_return(market.dataset.market)[days])
+    return scoring.make_benchmark(market.dataset.market, first, equal)
+
+
 def record(ledger: Ledger, benchmark: scoring.Benchmark) -> Record:
-    """Scores one book."""
-    book = scoring.make_book(ledger, benchmark, True)
+    """Scores one book; one that stood still earned 0 and paid 0."""
     if not np.any(ledger.turnover):
         return Record(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    signs = np.sign(ledger.weights)
-    returns = book.headline_net
+    book = scoring.make_book(ledger, benchmark, hedged=True)
+    signs, returns = np.sign(ledger.weights), book.headline_net
     return Record(
         gross=stats.sharpe(book.headline_gross),
         net=stats.sharpe(returns),

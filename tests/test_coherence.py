@@ -130,7 +130,7 @@ def test_means_equal_enumeration(score, mean, data):
 def test_means_and_gradients_stay_finite_at_extreme_logits(score, mean, data):
     value_and_grad = jax.jit(jax.value_and_grad(lambda x: mean(x, data)))
     for scale in (30.0, -30.0, 1e4, -1e4):
-        extreme = Logits(*(scale * jnp.sign(head) for head in LOGITS))
+        extreme = Logits(*(scale * jnp.sign(head) for head in LOGITS[:3]))
         chex.assert_tree_all_finite(value_and_grad(extreme))
 
 
@@ -215,10 +215,10 @@ def test_mean_of_many_draws_is_the_exact_gradient(estimator, num_samples):
         grad = jax.grad(rft.sampled_loss, has_aux=True)
         each = lambda u: grad(logits, u, ROW, WEIGHTS, config)[0]  # noqa: E731
         drawn = jax.vmap(each)(jax.random.uniform(key, shape))
-        return jnp.concatenate(drawn, axis=-1)
+        return jnp.concatenate(jax.tree.leaves(drawn), axis=-1)
 
     exact = jax.jit(jax.grad(rft.exact_loss, has_aux=True), static_argnums=3)
-    exact = np.concatenate(exact(logits, ROW, WEIGHTS, config)[0])
+    exact = np.concatenate(jax.tree.leaves(exact(logits, ROW, WEIGHTS, config)[0]))
     drawn = np.array(jax.jit(gradients)(jax.random.key(0)), np.float64)
     error = drawn.std(0) / np.sqrt(len(drawn))
     assert np.all(abs(drawn.mean(0) - exact) < 4.5 * error + 1e-6)

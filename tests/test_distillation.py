@@ -12,11 +12,11 @@ from scipy.special import rel_entr
 
 from thesis_rl import config as config_lib
 from thesis_rl import distillation, preprocess, sft, training
-from thesis_rl.training import Forecasts
 from thesis_rl.types import Fold
 
 T, NUM_TEACHERS = 60, 3
 FOLD = small_problems.fold(0, 40, 45, 55)
+HEADS = ("sections", "claims", "decision")
 STEPS = {
     "num_seeds": NUM_TEACHERS,
     "folds.test_days": 10,
@@ -85,8 +85,8 @@ def pick(teachers, i):
 def divergence(target, said):
     """Mean KL of the three heads over training rows, in float64."""
     total = 0.0
-    for name, q, p in zip(Forecasts._fields, target, said, strict=True):
-        q, p = (np.asarray(x, np.float64) for x in (q, p))
+    for name in HEADS:
+        q, p = (np.asarray(getattr(x, name), np.float64) for x in (target, said))
         kl = rel_entr(q, p)
         if name != "decision":
             kl = kl + rel_entr(1 - q, 1 - p)
@@ -96,7 +96,7 @@ def divergence(target, said):
 
 def average(teachers, panel, scaler):
     each = [forecast(pick(teachers, i), panel, scaler) for i in range(NUM_TEACHERS)]
-    return Forecasts(*(sum(x) / NUM_TEACHERS for x in zip(*each, strict=True))), each
+    return jax.tree.map(lambda *x: sum(x) / NUM_TEACHERS, *each), each
 
 
 def test_student_is_nearer_the_mean_than_any_teacher(panel, scaler, teachers, student):

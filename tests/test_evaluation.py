@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import baselines, evaluation, judgement, portfolio, stats, trading
+from thesis_rl import (
+    baselines,
+    evaluation,
+    execution,
+    judgement,
+    portfolio,
+    stats,
+    trading,
+)
 from thesis_rl.sensitivity import line
 
 
@@ -25,10 +33,12 @@ def scores(run):
 @jax.jit
 def _trade(decisions, positions, market):
     config = small_run.config()
+    headline, mapping = decisions.mean(0), config.backtest.mapping
+    orders = execution.sleeves(headline, mapping, market, config)
     return (
         trading.trade(decisions, market, config),
         trading.trade_as_given(positions, market, config),
-        trading.sensitivity(decisions.mean(0), market, config),
+        trading.sensitivity(orders, market, config),
     )
 
 

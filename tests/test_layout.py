@@ -11,6 +11,7 @@ PACKAGE = ROOT / "thesis_rl"
 CORE = [
     ("types", "vocabulary"),
     ("claims",),
+    ("sizing",),
     ("policy", "coherence"),
     ("rewards",),
     ("losses", "tether"),

@@ -135,7 +135,7 @@ def test_headwise_credit_has_the_smaller_variance():
     def variance(estimator):
         def one(group, values):
             grads = jax.grad(lambda x: estimator(LOG_PROBS(x, theses)[group], values))
-            return jnp.concatenate(grads(logits))
+            return jnp.concatenate(jax.tree.leaves(grads(logits)))
 
         samples = jax.jit(jax.vmap(one))(groups, values)  # [G, P + C + A]
         return law @ samples**2 - (law @ samples) ** 2

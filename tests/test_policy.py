@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import policy
-from thesis_rl.types import Logits
+from thesis_rl import policy, sizing
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 P, C = 2, 3
@@ -95,9 +94,33 @@ def test_sample_draws_theses_as_often_as_they_are_likely():
     assert abs(z).max() < 4.5
 
 
+def test_a_size_counts_with_the_decision_and_takes_one_draw_more():
+    sized, other = (small_problems.logits(P, C, seed, sizing=True) for seed in (0, 1))
+    plain, apart = (x._replace(size=None) for x in (sized, other))
+    uniforms = jnp.linspace(0.1, 0.9, P + C + 2)
+    thesis = policy.from_uniforms(uniforms, sized)
+    chex.assert_trees_all_equal(
+        thesis._replace(size=None), policy.from_uniforms(uniforms[:-1], plain)
+    )
+    np.testing.assert_array_equal(
+        thesis.size, sizing.from_uniform(uniforms[-1], sized.size)
+    )
+    for fn, expected in (
+        (
+            lambda x, _: policy.log_prob(x, thesis),
+            sizing.log_prob(sized.size, thesis.size),
+        ),
+        (lambda x, _: policy.entropy(x), sizing.entropy(sized.size)),
+        (policy.kl, sizing.kl(sized.size, other.size)),
+    ):
+        added = fn(sized, other) - fn(plain, apart)
+        np.testing.assert_allclose(added, [0.0, 0.0, expected], rtol=1e-5, atol=1e-6)
+    assert policy.num_uniforms(C, True) == policy.num_uniforms(C) + 1
+
+
 def test_extreme_logits_stay_finite():
-    extreme = Logits(*(1e4 * jnp.sign(head) for head in LOGITS))
-    thesis = policy.mode(Logits(*(-head for head in extreme)))
+    extreme = jax.tree.map(lambda head: 1e4 * jnp.sign(head), LOGITS)
+    thesis = policy.mode(jax.tree.map(jnp.negative, extreme))
     for fn in (
         functools.partial(policy.log_prob, thesis=thesis),
         policy.entropy,
@@ -123,7 +146,9 @@ def test_network_has_the_configured_layers_and_three_heads(hidden):
         chex.assert_shape(params[name]["kernel"], (reads, size))
     assert len(params) == len(hidden) + len(heads)
     logits = jax.eval_shape(model.apply, variables, jnp.zeros(4))
-    assert [head.shape for head in logits] == [(size,) for size in heads.values()]
+    assert [head.shape for head in jax.tree.leaves(logits)] == [
+        (size,) for size in heads.values()
+    ]
     assert policy.num_uniforms(C) == len(SECTION_NAMES) + C + 1
 
 

@@ -231,5 +231,25 @@ def test_gradients_stay_finite_at_extreme_logits(claims):
     total = lambda x: rewards.expected_parts(x, ROWS["mixed"], config).sum()  # noqa: E731
     value_and_grad = jax.jit(jax.value_and_grad(total))
     for scale in (30.0, -30.0, 1e4, -1e4):
-        extreme = Logits(*(scale * jnp.sign(head) for head in LOGITS))
+        extreme = Logits(*(scale * jnp.sign(head) for head in LOGITS[:3]))
         chex.assert_tree_all_finite(value_and_grad(extreme))
+
+
+def test_mean_reward_of_a_size_is_that_of_many_draws():
+    config = experiment(decision="utility", holding_cost=0.3)
+    row = ROWS["nothing known"]
+    logits = LOGITS._replace(size=jnp.array([0.5, -1.0]))
+    # A lattice of two draws: the decision's, and the size's.
+    grid = (jnp.arange(200) + 0.5) / 200
+    pairs = jnp.stack(jnp.meshgrid(grid, grid), -1).reshape(-1, 2)
+    fixed = jnp.full((len(pairs), P + C), 0.5)
+    uniforms = jnp.concatenate([fixed, pairs], axis=1)
+
+    def reward(uniforms):
+        return rewards.parts(policy.from_uniforms(uniforms, logits), row, config)[2]
+
+    mean = jax.jit(jax.vmap(reward))(uniforms).mean()
+    closed = rewards.expected_parts(logits, row, config)[2]
+    np.testing.assert_allclose(mean, closed, atol=5e-3)
+    plain = rewards.expected_parts(logits._replace(size=None), row, config)[2]
+    assert abs(plain - closed) > 0.05

@@ -19,6 +19,7 @@ C = small_problems.NUM_CLAIMS
 NUM_DRAWS = 20_000
 
 
+@pytest.mark.parametrize("sizing", [False, True])
 @pytest.mark.parametrize(
     "estimator, num_samples, share",
     [
@@ -29,21 +30,26 @@ NUM_DRAWS = 20_000
         ("dr_grpo", 4, 0.75),
     ],
 )
-def test_mean_of_many_draws_is_the_exact_gradient(estimator, num_samples, share):
-    config = small_problems.config({"rft.estimator": estimator})
-    logits = small_problems.logits(len(SECTION_NAMES), C)
+def test_mean_of_many_draws_is_the_exact_gradient(
+    estimator, num_samples, share, sizing
+):
+    changes = {"rft.estimator": estimator, "model.sizing": sizing}
+    config = small_problems.config(changes | {"reward.holding_cost": 0.2})
+    logits = small_problems.logits(len(SECTION_NAMES), C, sizing=sizing)
     row = small_problems.row([True, False, False], [True, True, False])
     weights = jnp.array(config.reward.weights)
-    shape = (NUM_DRAWS, num_samples, policy.num_uniforms(C))
+    shape = (NUM_DRAWS, num_samples, policy.num_uniforms(C, sizing))
 
     def gradients(key):
         grad = jax.grad(rft.sampled_loss, has_aux=True)
         uniforms = jax.random.uniform(key, shape)
         each = lambda u: grad(logits, u, row, weights, config)[0]  # noqa: E731
-        return jnp.concatenate(jax.vmap(each)(uniforms), axis=-1)
+        return jnp.concatenate(jax.tree.leaves(jax.vmap(each)(uniforms)), axis=-1)
 
     exact = jax.jit(jax.grad(rft.exact_loss, has_aux=True), static_argnums=3)
-    exact = share * np.concatenate(exact(logits, row, weights, config)[0])
+    exact = share * np.concatenate(
+        jax.tree.leaves(exact(logits, row, weights, config)[0])
+    )
     drawn = np.array(jax.jit(gradients)(jax.random.key(0)), np.float64)
     error = drawn.std(0) / np.sqrt(NUM_DRAWS)
     assert np.all(abs(drawn.mean(0) - exact) < 4.5 * error + 1e-6)

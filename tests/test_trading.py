@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import backtest, portfolio, trading
+from thesis_rl import backtest, execution, portfolio, trading
 from thesis_rl.backtest import Costs
 from thesis_rl.sensitivity import line
 
@@ -43,8 +43,14 @@ def book(weights, market, config=CONFIG):
     return SIMULATE(weights, market, trading.rates(config), capital=capital)
 
 
+def of_sleeves(probabilities, market, config):
+    mapping = config.backtest.mapping
+    orders = execution.sleeves(probabilities, mapping, market, config)
+    return trading.sensitivity(orders, market, config)
+
+
 def sensitivity(probabilities, market, config=CONFIG):
-    run = jax.jit(trading.sensitivity, static_argnames="config")
+    run = jax.jit(of_sleeves, static_argnames="config")
     return jax.device_get(run(probabilities, market, config=config))
 
 
@@ -102,7 +108,7 @@ def test_capacity_is_off_where_size_costs_nothing(probabilities, market):
     free = small_problems.config({"backtest.impact_coefficient": 0.0})
     for given, config in ((silent, CONFIG), (market, free)):
         shapes = jax.eval_shape(
-            lambda p, m, c=config: trading.sensitivity(p, m, c), probabilities[0], given
+            lambda p, m, c=config: of_sleeves(p, m, c), probabilities[0], given
         )
         assert shapes.capacity is None and shapes.costs is not None
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import preprocess, sft
+from thesis_rl import preprocess, sft, training
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Params
 from thesis_rl.vocabulary import DECISION_POSITIONS
@@ -100,9 +100,5 @@ def explain(
 def ensemble(params: Params, inputs: jax.Array, config: FrozenConfigDict) -> Forecasts:
     """Averages the probabilities of all seeds [S, ...] for the inputs [2 D]."""
     logits = jax.vmap(sft.make_model(config).apply, in_axes=(0, None))(params, inputs)
-    probabilities = Forecasts(
-        sections=jax.nn.sigmoid(logits.sections),
-        claims=jax.nn.sigmoid(logits.claims),
-        decision=jax.nn.softmax(logits.decision),
-    )
-    return jax.tree.map(lambda x: x.mean(axis=0), probabilities)
+    said = jax.vmap(training.spell_out)(logits)
+    return jax.tree.map(lambda x: x.mean(axis=0), said)

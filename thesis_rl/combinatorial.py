@@ -68,7 +68,8 @@ def train_and_predict(
       config: the experiment's; ablations are left out.
 
     Returns:
-      Decision probabilities [S, num_paths, T, N, A] of the final stage.
+      What the final stage states, decision probabilities [S, num_paths, T, N, A] or
+      sizes [S, num_paths, T, N], as the headline's mapping asks.
     """
     num_days, num_splits = panel.score.shape[0], combination.train.shape[0]
     length = slice_days(num_days, config.combinatorial.num_groups)
@@ -88,9 +89,10 @@ def train_and_predict(
         final = params[training.final_stage(params)]
 
         def forecast(first_day):
-            return training.predict(final, panel, scaler, first_day, length, config)
+            said = training.predict(final, panel, scaler, first_day, length, config)
+            return training.stated(said, config.backtest.mapping)
 
-        return jax.lax.map(forecast, combination.first_days[index]).decision
+        return jax.lax.map(forecast, combination.first_days[index])
 
     done = training.in_groups(run, config.num_seeds * num_splits, config.group_size)
     done = done.reshape(config.num_seeds, num_splits, *done.shape[1:])

@@ -5,10 +5,13 @@ import math
 from thesis_rl import (
     choice,
     claims,
+    credit,
+    execution,
     portfolio,
     regressors,
     rewards,
     rft,
+    sizing,
     tether,
     training,
 )
@@ -20,10 +23,14 @@ CHOICES = {
     "reward.decision": tuple(rewards.DECISION_REWARDS),
     "sft.weighting": ("fixed", "uncertainty"),
     "sft.sections_teacher": ("all", "evidence"),
-    "backtest.mapping": portfolio.MAPPINGS,
+    "backtest.mapping": portfolio.ALL_MAPPINGS,
     "backtest.book": portfolio.BOOKS,
     "backtest.fill": ("close", "open"),
     "backtest.same_close": (False, True),
+    "path.rule": tuple(execution.RULES),
+    "path.reward": credit.REWARDS,
+    "path.credit": credit.CREDITS,
+    "path.risk": credit.RISKS,
     "calibration.scaling": ("temperature", "vector"),
     "size": ("full", "smoke"),
 }
@@ -53,6 +60,7 @@ LOWER_BOUNDS = {
     "distillation.max_grad_norm": 0,
     "reward.holding_cost": 0,
     "data.synthetic.seed": 0,
+    **execution.LOWER_BOUNDS,
     "backtest.hold_days": 1,
     "backtest.commission_bps": 0,
     "backtest.half_spread_bps": 0,
@@ -85,6 +93,7 @@ ABOVE_ZERO = (
     "backtest.max_gross",
     "backtest.participation_cap",
     "calibration.share",
+    "path.exploration",
 )
 THREE_WEIGHTS = ("sft.weights", "reward.weights")
 
@@ -139,6 +148,8 @@ def check(config) -> None:
     _check_fills(config.backtest)
     tether.check(config)
     choice.check(config.rft, config.combinatorial.num_groups)
+    execution.check(config)
+    sizing.check(config)
     features.check_names(config.features)
     claims.check_rules(config.claims, config.features)
     _check_reward(config)

@@ -45,14 +45,14 @@ def scale(book: Contributions, config: FrozenConfigDict, burn_in: int) -> Scale:
       The scale; constants, where gradients are concerned.
     """
     gross, net = (x[:, burn_in:] for x in (book.gross, book.net))
-    together = gross.sum(-1)
     mean = jnp.maximum(net.sum(-1).mean(), 0.0)
-    risk = jnp.mean(together**2)
-    if config.reward == "path":
-        risk = jnp.mean(jnp.sum(gross**2, axis=-1))
+    if config.reward == "book":
+        gross = gross.sum(-1, keepdims=True)
+    risk = jnp.mean(jnp.sum(gross**2, axis=-1))
     sd = jnp.sqrt(jnp.maximum(risk, 1e-16))
     if config.risk == "tail":
-        risk = jnp.maximum(tail_loss(together).mean(), sd)
+        losses_by_name = tail_loss(jnp.moveaxis(gross, 1, -1)).sum(-1)
+        risk = jnp.maximum(losses_by_name.mean(), sd)
     price = config.risk_aversion * mean / jnp.maximum(risk, 1e-16)
     return jax.lax.stop_gradient(Scale(sd, price))
 
@@ -82,11 +82,12 @@ def path_utility(
       gross: [..., L]
       net: [..., L]
       unit: of the book.
-      config: `config.path`.
+      config: `config.path`; the days of its burn-in are left out.
 
     Returns:
       [...], negative.
     """
+    gross, net = (x[..., config.burn_in :] for x in (gross, net))
     value = jnp.zeros(gross.shape[:-1])
     if config.risk == "tail":
         share = unit.risk_price * tail_loss(gross)

@@ -32,12 +32,7 @@ def mean_forecast(
       `Forecasts` of shapes [P], [C], [A].
     """
     logits = jax.vmap(model.apply, in_axes=(0, None))(teachers, inputs)
-    each = Forecasts(
-        sections=jax.nn.sigmoid(logits.sections),
-        claims=jax.nn.sigmoid(logits.claims),
-        decision=jax.nn.softmax(logits.decision),
-    )
-    return jax.tree.map(lambda x: x.mean(0), each)
+    return jax.tree.map(lambda x: x.mean(0), jax.vmap(training.spell_out)(logits))
 
 
 def task_losses(
@@ -52,18 +47,22 @@ def task_losses(
     Args:
       params: the student's.
       inputs: [I].
-      target: q, of shapes [P], [C], [A].
+      target: q, of shapes [P], [C], [A]; where it has a size, the squared error at it
+        is added to the decision's.
       model: the network that `params` belong to.
 
     Returns:
       [3], least where the student says what the teacher says.
     """
     logits = model.apply(params, inputs)
+    decision = optax.softmax_cross_entropy(logits.decision, target.decision)
+    if logits.size is not None:
+        decision += losses.size_loss(logits, target.size)
     return jnp.stack(
         [
             losses.sections_loss(logits, target.sections),
             losses.claims_loss(logits, target.claims, jnp.ones_like(target.claims)),
-            optax.softmax_cross_entropy(logits.decision, target.decision),
+            decision,
         ]
     )
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from thesis_rl import confidence, evaluation, judgement, walk_forward
+from thesis_rl import confidence, evaluation, judgement, training, walk_forward
 from thesis_rl.preparation import Experiment, arguments
 from thesis_rl.preparation import prepare as prepare
 from thesis_rl.scoring import Book
@@ -95,10 +95,11 @@ def run(experiment: Experiment, say: Say = lambda text: None) -> Result:
     started = time.perf_counter()
     config, dataset, _, _ = experiment
     forecasts = {
-        stage: Forecasts(*(x.mean(axis=0) for x in f))
+        stage: jax.tree.map(lambda x: x.mean(axis=0), f)
         for stage, f in outcome.forecasts.items()
     }
     final = walk_forward.final_stage(forecasts)
+    traded = training.stated(forecasts[final], config.backtest.mapping)
     decisions = {stage: f.decision for stage, f in forecasts.items()}
     scores = evaluation.score(experiment, outcome, final)
     judged = judgement.judge(experiment, outcome, scores, decisions, final)
@@ -112,10 +113,11 @@ def run(experiment: Experiment, say: Say = lambda text: None) -> Result:
             experiment, scores.books["ensemble"], scores.seed_books
         ),
         "theses": quality_of,
+        "traders": trader_table(outcome),
         "timing": seconds | {"score": time.perf_counter() - started},
         "data": dataset.report,
         "predictions_sha256": hashlib.sha256(
-            np.ascontiguousarray(decisions[final]).tobytes()
+            np.ascontiguousarray(traded).tobytes()
         ).hexdigest(),
     }
     calibrated = confidence.rescaled(
@@ -132,6 +134,15 @@ def run(experiment: Experiment, say: Say = lambda text: None) -> Result:
         scores.seed_books,
         summary,
     )
+
+
+def trader_table(outcome: Outcome) -> list[dict] | None:
+    """Lists what each fold's trader learned, the final one last; None without them."""
+    if outcome.traders is None:
+        return None
+    fields = {k: np.asarray(x, float) for k, x in outcome.traders._asdict().items()}
+    num_folds = len(outcome.traders.exposure)
+    return [{k: float(x[i]) for k, x in fields.items()} for i in range(num_folds)]
 
 
 def measure_theses(
@@ -159,10 +170,10 @@ def measure_theses(
         np.asarray(x)[days] for x in (panel.truth, panel.known, market.tradable)
     )
     by_stage = {
-        stage: quality.measure(quality.mode(*f), truth, known, rows)
+        stage: quality.measure(quality.mode(*f[:3]), truth, known, rows)
         for stage, f in forecasts.items()
     }
     cutoffs = confidence.cutoffs(outcome.calibrators, len(rows))
-    theses = quality.mode(*forecasts[final], cutoffs)
+    theses = quality.mode(*forecasts[final][:3], cutoffs)
     measured = quality.measure(theses, truth, known, rows)
     return theses, {**measured, "by_stage": by_stage}

@@ -53,7 +53,7 @@ NEEDS = {
         for name in ("seed", "num_names", "num_days", "kind", "strength")
     },
 }
-STAGES = ("sft", "rft")  # Read only where they take a step.
+STAGES = ("sft", "rft", "path")  # Read only where they take a step.
 # Not of the headline, and slow.
 ASIDE = {"ablations": (), "baselines": (), "combinatorial.num_groups": 0}
 
@@ -185,6 +185,11 @@ def points(varied: dict[str, tuple], config: ConfigDict) -> list[Point]:
 
 def _check(point: Point) -> None:
     config_lib.check(point.config)
+    if point.config.path.num_steps:
+        raise ValueError(
+            f"config.path.num_steps is {point.config.path.num_steps}, but a sweep "
+            "trains no trader and holds decisions in sleeves; set it to 0"
+        )
     if point.config.rft.num_choices > 1:
         raise ValueError(
             f"config.rft.num_choices is {point.config.rft.num_choices}, but a sweep "

@@ -47,16 +47,20 @@ def judge(
         key_for(inference.HEADLINE), scores.books["ensemble"], rules.hold_days
     )
     mean_block = headline["mean_block"]
-    hedged = scoring.is_hedged(rules)
+    hedged, sized = scoring.is_hedged(rules), rules.mapping == "sizes"
     ledger = sensitivity.line(outcome.ledgers[final][rules.mapping], -1)
     market, paths = dataset.market, outcome.paths
+    stated = {
+        stage: outcome.forecasts[stage].size.mean(axis=0) if sized else p
+        for stage, p in decisions.items()
+    }
     return {
         "headline": {"strategy": "ensemble", "mapping": rules.mapping, **headline},
         "comparisons": comparisons(
             key_for(inference.COMPARISONS),
             experiment,
             scores,
-            decisions,
+            stated,
             final,
             mean_block,
         ),
@@ -88,7 +92,7 @@ def comparisons(
     key: jax.Array,
     experiment: Experiment,
     scores: Scores,
-    decisions: dict[str, np.ndarray],
+    stated: dict[str, np.ndarray],
     final: str,
     mean_block: float,
 ) -> dict:
@@ -102,7 +106,7 @@ def comparisons(
         f"{stage}_ensemble": np.asarray(
             portfolio.positions(p, config.backtest.mapping), np.float64
         )
-        for stage, p in decisions.items()
+        for stage, p in stated.items()
     }
     mapped["ensemble"] = mapped.pop(f"{final}_ensemble")
     positions = mapped | {name: np.asarray(x) for name, x in others.items()}

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from thesis_rl import sizing
 from thesis_rl.types import Logits
 
 
@@ -37,6 +38,11 @@ def claims_loss(logits: Logits, truth: jax.Array, known: jax.Array) -> jax.Array
 def decision_loss(logits: Logits, label: jax.Array) -> jax.Array:
     """Computes the cross-entropy of the decision head at one label."""
     return optax.softmax_cross_entropy_with_integer_labels(logits.decision, label)
+
+
+def size_loss(logits: Logits, position: jax.Array) -> jax.Array:
+    """Computes the squared error of the mean position at a wanted one."""
+    return (sizing.mean_position(logits.size) - position) ** 2
 
 
 def combine_uncertain(task_losses: jax.Array, log_variances: jax.Array) -> jax.Array:

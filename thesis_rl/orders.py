@@ -54,6 +54,9 @@ def aims(
     Returns:
       Target weights [T, N], and [T] int32 how many names a limit cut.
     """
+    if config.backtest.book == "dollar_neutral":
+        # A lean that all names share is traded by none, and must not fill up a limit.
+        positions = portfolio.dollar_neutral(positions, market.tradable)
     sized = jnp.clip(positions / unit, -1.0, 1.0)
     return portfolio.target_weights(sized, market, config.backtest, hold_days=1)
 

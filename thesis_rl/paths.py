@@ -32,11 +32,17 @@ def hedged(market: Market, config: FrozenConfigDict) -> Market:
     """
     if config.backtest.book not in ("dollar_neutral", "market_hedged"):
         return market
-    seen = market.tradable
+    seen, session = market.tradable, market.open_to_close
+    if session is not None:
+        session = _less_mean(session, seen & jnp.isfinite(session))
+    returns = _less_mean(market.returns, seen)
+    return market._replace(returns=returns, open_to_close=session)
+
+
+def _less_mean(returns: jax.Array, seen: jax.Array) -> jax.Array:
     count = jnp.maximum(seen.sum(-1, keepdims=True), 1)
-    mean = jnp.sum(market.returns, -1, where=seen, keepdims=True) / count
-    relative = jnp.where(seen, market.returns - mean, market.returns)
-    return market._replace(returns=relative)
+    mean = jnp.sum(returns, -1, where=seen, keepdims=True) / count
+    return jnp.where(seen, returns - mean, returns)
 
 
 def contributions(
@@ -91,7 +97,7 @@ def rewarded(book: Contributions, burn_in: int) -> Contributions:
     """Blanks the first days of a path, [..., L, N], on which a book is still built."""
     counted = (jnp.arange(book.gross.shape[-2]) >= burn_in)[:, None]
     counted = counted.reshape((1,) * (book.gross.ndim - 2) + counted.shape)
-    return book._replace(gross=book.gross * counted, net=book.net * counted)
+    return jax.tree.map(lambda x: x * counted, book)
 
 
 def first_line(config: FrozenConfigDict) -> int:
@@ -105,14 +111,13 @@ def held_before(market: Market, weights: jax.Array) -> jax.Array:
 
     Args:
       market: [L, N].
-      weights: [..., L, N], of `contributions`.
+      weights: [L, N], of `contributions`.
 
     Returns:
-      [..., L, N]; 0 on the first day.
+      [L, N]; 0 on the first day.
     """
     drifted = weights * (1 + market.returns) / (1 + weights * market.returns)
-    before = jnp.roll(drifted, 1, axis=-2)
-    return before.at[..., 0, :].set(0.0)
+    return jnp.roll(drifted, 1, axis=0).at[0].set(0.0)
 
 
 def net_returns(

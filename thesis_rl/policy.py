@@ -1,4 +1,8 @@
-"""A policy that writes theses: three independent heads on one trunk."""
+"""A policy that writes theses: three independent heads on one trunk.
+
+A policy that sizes its positions states one beside its decision, independent of it.
+The two count as one head.
+"""
 
 from collections.abc import Sequence
 
@@ -6,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from thesis_rl import sizing
 from thesis_rl.types import Logits, Params, Thesis
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
@@ -23,6 +28,7 @@ class Policy(nn.Module):
     num_claims: int
     hidden: Sequence[int]
     trunk: Sequence[bool]  # [I], the columns that the trunk reads.
+    sizing: bool = False  # Whether it states a position beside the decision.
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> Logits:
@@ -34,6 +40,7 @@ class Policy(nn.Module):
             sections=nn.Dense(len(SECTION_NAMES), name="sections")(h),
             claims=nn.Dense(self.num_claims, name="claims")(evidence),
             decision=nn.Dense(len(DECISION_LABELS), name="decision")(h),
+            size=nn.Dense(2, name="size")(h) if self.sizing else None,
         )
 
 
@@ -50,6 +57,8 @@ def log_prob(logits: Logits, thesis: Thesis) -> jax.Array:
 
       log π(s, c, d) = Σₚ log Bern(sₚ) + Σ꜀ log Bern(c꜀) + log Cat(d)
 
+    The log-density of a size is added to the third term.
+
     Args:
       logits: heads of shapes [P], [C], [A].
       thesis: bits and an index of shapes [P], [C], [].
@@ -60,6 +69,8 @@ def log_prob(logits: Logits, thesis: Thesis) -> jax.Array:
     sections = _bernoulli_log_prob(logits.sections, thesis.sections)
     claims = _bernoulli_log_prob(logits.claims, thesis.claims)
     decision = jax.nn.log_softmax(logits.decision)[thesis.decision]
+    if logits.size is not None:
+        decision += sizing.log_prob(logits.size, thesis.size)
     return jnp.stack([sections, claims, decision])
 
 
@@ -69,9 +80,14 @@ def _bernoulli_log_prob(logit: jax.Array, bits: jax.Array) -> jax.Array:
 
 
 def entropy(logits: Logits) -> jax.Array:
-    """Computes the entropy of each head in nats, [3]; their sum is the policy's."""
+    """Computes the entropy of each head in nats, [3]; their sum is the policy's.
+
+    Of a size it is the entropy before squashing.
+    """
     log_p = jax.nn.log_softmax(logits.decision)
     decision = -jnp.sum(jnp.exp(log_p) * log_p)
+    if logits.size is not None:
+        decision += sizing.entropy(logits.size)
     sections, claims = (_bernoulli_entropy(x) for x in logits[:2])
     return jnp.stack([sections.sum(), claims.sum(), decision])
 
@@ -94,6 +110,8 @@ def kl(logits: Logits, other: Logits) -> jax.Array:
     """
     log_p, log_q = (jax.nn.log_softmax(x.decision) for x in (logits, other))
     decision = jnp.sum(jnp.exp(log_p) * (log_p - log_q))
+    if logits.size is not None:
+        decision += sizing.kl(logits.size, other.size)
     bits = zip(logits[:2], other[:2], strict=True)
     sections, claims = (_bernoulli_kl(x, y).sum() for x, y in bits)
     return jnp.stack([sections, claims, decision])
@@ -104,9 +122,9 @@ def _bernoulli_kl(logit: jax.Array, other: jax.Array) -> jax.Array:
     return jax.nn.sigmoid(logit) * (logit - other) + gained
 
 
-def num_uniforms(num_claims: int) -> int:
+def num_uniforms(num_claims: int, sizes: bool = False) -> int:
     """Counts the uniform draws that one thesis takes."""
-    return len(SECTION_NAMES) + num_claims + 1
+    return len(SECTION_NAMES) + num_claims + 1 + sizes
 
 
 def from_uniforms(uniforms: jax.Array, logits: Logits) -> Thesis:
@@ -115,31 +133,34 @@ def from_uniforms(uniforms: jax.Array, logits: Logits) -> Thesis:
     One array of draws for a whole batch is several times cheaper than a key a row.
 
     Args:
-      uniforms: [P + C + 1] in [0, 1).
+      uniforms: [P + C + 1] in [0, 1), and one more for a size.
       logits: heads of shapes [P], [C], [A].
 
     Returns:
       A thesis distributed as the policy.
     """
-    p = logits.sections.shape[-1]
+    p, c = logits.sections.shape[-1], logits.claims.shape[-1]
+    size = logits.size
     cumulative = jnp.cumsum(jax.nn.softmax(logits.decision))[:-1]
     return Thesis(
         sections=uniforms[:p] < jax.nn.sigmoid(logits.sections),
-        claims=uniforms[p:-1] < jax.nn.sigmoid(logits.claims),
-        decision=jnp.sum(uniforms[-1] >= cumulative).astype(jnp.int32),
+        claims=uniforms[p : p + c] < jax.nn.sigmoid(logits.claims),
+        decision=jnp.sum(uniforms[p + c] >= cumulative).astype(jnp.int32),
+        size=None if size is None else sizing.from_uniform(uniforms[-1], size),
     )
 
 
 def sample(key: jax.Array, logits: Logits) -> Thesis:
     """Draws one thesis. The key is consumed."""
-    draws = num_uniforms(logits.claims.shape[-1])
+    draws = num_uniforms(logits.claims.shape[-1], logits.size is not None)
     return from_uniforms(jax.random.uniform(key, (draws,)), logits)
 
 
 def mode(logits: Logits) -> Thesis:
-    """Returns the single most likely thesis."""
+    """Returns the single most likely thesis, with the median size."""
     return Thesis(
         sections=logits.sections > 0,
         claims=logits.claims > 0,
         decision=jnp.argmax(logits.decision).astype(jnp.int32),
+        size=None if logits.size is None else sizing.mode(logits.size),
     )

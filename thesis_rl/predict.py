@@ -79,7 +79,7 @@ def predict(
         ),
     )
     calibrators = run.arrays["calibrators"]
-    mode = quality.mode(*forecasts, calibrators["cutoffs"][index])
+    mode = quality.mode(*forecasts[:3], calibrators["cutoffs"][index])
     scaling = calibrators[run.config.calibration.scaling]
     calibrated = calibration.apply(
         Scaling(**{k: x[index] for k, x in scaling.items()}), forecasts.decision

@@ -166,6 +166,9 @@ def decisions(result: Result) -> pd.DataFrame:
     labels = np.take(DECISION_LABELS, result.theses.decision.ravel())
     table.insert(0, "decision", labels)
     table.insert(1, "position", (probabilities @ np.array(DECISION_POSITIONS)).ravel())
+    size = result.forecasts[result.final_stage].size
+    if size is not None:
+        table.insert(2, "size", size.ravel())
     return table[quoted.ravel()]
 
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import coherence
+from thesis_rl import coherence, sizing
 from thesis_rl.types import Logits, Row, Thesis
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
@@ -33,13 +33,19 @@ def parts(thesis: Thesis, row: Row, config: FrozenConfigDict) -> jax.Array:
       config: the experiment's.
 
     Returns:
-      [3]: structure, claims, decision.
+      [3]: structure, claims, decision; with a size the last is the mean of the
+      decision's reward and of the size's.
     """
+    decision = decision_rewards(row, config.reward)[thesis.decision]
+    if thesis.size is not None:
+        size = thesis.size
+        sized = utility(size, jnp.abs(size), row.payoff, config.reward.holding_cost)
+        decision = (decision + sized) / 2
     return jnp.stack(
         [
             coherence.structure(thesis, row, config),
             CLAIM_REWARDS[config.reward.claims](thesis.claims, row.truth),
-            decision_rewards(row, config.reward)[thesis.decision],
+            decision,
         ]
     )
 
@@ -56,11 +62,15 @@ def expected_parts(logits: Logits, row: Row, config: FrozenConfigDict) -> jax.Ar
       [3]: structure, claims, decision, differentiable in the logits.
     """
     reward, claims = config.reward, jax.nn.sigmoid(logits.claims)
+    decision = jax.nn.softmax(logits.decision) @ decision_rewards(row, reward)
+    if logits.size is not None:
+        held = sizing.mean_position(logits.size), sizing.mean_size(logits.size)
+        decision = (decision + utility(*held, row.payoff, reward.holding_cost)) / 2
     return jnp.stack(
         [
             coherence.expected_structure(logits, row, config),
             EXPECTED_CLAIM_REWARDS[reward.claims](claims, row.truth),
-            jax.nn.softmax(logits.decision) @ decision_rewards(row, reward),
+            decision,
         ]
     )
 
@@ -158,8 +168,27 @@ def _matrix_rewards(row: Row, holding_cost: float) -> jax.Array:
 
 def _utility_rewards(row: Row, holding_cost: float) -> jax.Array:
     positions = jnp.array(DECISION_POSITIONS)
-    earned = positions * jnp.clip(row.payoff, -MAX_PAYOFF, MAX_PAYOFF)
-    return earned - holding_cost * jnp.abs(positions)
+    return utility(positions, jnp.abs(positions), row.payoff, holding_cost)
+
+
+def utility(
+    position: jax.Array, size: jax.Array, payoff: jax.Array, holding_cost: float
+) -> jax.Array:
+    """Rewards positions by position · clip(z, ±2) - holding_cost · |position|.
+
+    Linear in a position and its size, so of their means it is the mean.
+
+    Args:
+      position: of any shape, in [-1, 1].
+      size: of the same shape, what is held without its sign.
+      payoff: z [].
+      holding_cost: charged per unit.
+
+    Returns:
+      The shape of `position`.
+    """
+    earned = position * jnp.clip(payoff, -MAX_PAYOFF, MAX_PAYOFF)
+    return earned - holding_cost * size
 
 
 def weights_at(step: jax.Array, num_steps: int, config: FrozenConfigDict) -> jax.Array:

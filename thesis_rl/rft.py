@@ -30,7 +30,7 @@ def sampled_loss(
 
     Args:
       logits: heads of the row.
-      uniforms: [K, P + C + 1] in [0, 1).
+      uniforms: [K, P + C + 1] in [0, 1), and one more a thesis for a size.
       row: what hindsight says.
       weights: [3] of structure, claims, decision.
       config: the experiment's.
@@ -85,7 +85,7 @@ def row_loss(
 
     Args:
       params: the policy's.
-      uniforms: [K, P + C + 1].
+      uniforms: as of `sampled_loss`.
       row: what hindsight says.
       weights: [3] of structure, claims, decision.
       entropy_coef: [], what a nat of entropy is worth.
@@ -169,7 +169,7 @@ def fit(
         rows_key, thesis_key = jax.random.split(key)
         rows = preprocess.draw(rows_key, panel, scaler, fold, stage.batch_days)
         batch_size, num_claims = rows.truth.shape
-        draws = policy.num_uniforms(num_claims)
+        draws = policy.num_uniforms(num_claims, config.model.sizing)
         uniforms = jax.random.uniform(
             thesis_key, (batch_size, stage.num_samples, draws)
         )

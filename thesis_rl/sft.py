@@ -7,7 +7,7 @@ from ml_collections import FrozenConfigDict
 from thesis_rl import claims, descent, losses, policy, preprocess
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Fold, Metrics, Panel, Params, Row, Split
-from thesis_rl.vocabulary import SECTION_NAMES
+from thesis_rl.vocabulary import DECISION_POSITIONS, SECTION_NAMES
 
 
 def make_model(config: FrozenConfigDict) -> policy.Policy:
@@ -18,7 +18,10 @@ def make_model(config: FrozenConfigDict) -> policy.Policy:
     names = config.features
     kept = tuple(f"{name}_rel" not in names for name in names)
     return policy.Policy(
-        num_claims=len(config.claims), hidden=config.model.hidden, trunk=kept + kept
+        num_claims=len(config.claims),
+        hidden=config.model.hidden,
+        trunk=kept + kept,
+        sizing=config.model.sizing,
     )
 
 
@@ -41,13 +44,19 @@ def sections_teacher(row: Row, config: FrozenConfigDict) -> jax.Array:
 def task_losses(
     params: Params, row: Row, model: policy.Policy, config: FrozenConfigDict
 ) -> jax.Array:
-    """Computes the three imitation losses of one row: sections, claims, decision."""
+    """Computes the three imitation losses of one row: sections, claims, decision.
+
+    With sizes the last adds the squared error at the position of the label.
+    """
     logits = model.apply(params, row.inputs)
+    decision = losses.decision_loss(logits, row.label)
+    if logits.size is not None:
+        decision += losses.size_loss(logits, jnp.array(DECISION_POSITIONS)[row.label])
     return jnp.stack(
         [
             losses.sections_loss(logits, sections_teacher(row, config)),
             losses.claims_loss(logits, row.truth, row.known),
-            losses.decision_loss(logits, row.label),
+            decision,
         ]
     )
 

@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 class Traded(NamedTuple):
     """What the program finds out about V points."""
 
-    probabilities: jax.Array  # [V, T', N, A], of decisions, means over seeds.
+    stated: jax.Array  # [V, T', N, A] decisions or [V, T', N] sizes, means over seeds.
     ledger: Ledger  # [V, T', ...], of those, under the headline's mapping.
     equal_weight: Ledger  # [V, T', ...]
     broken: jax.Array  # [V] int32, parameters that are not finite.
@@ -108,24 +108,24 @@ def train_and_trade(
             params, panel, scaler, fold.test_start, config.folds.test_days, changed
         )
         broken = sum(jnp.sum(~jnp.isfinite(x)) for x in jax.tree.leaves(params))
-        return forecasts.decision, broken
+        return training.stated(forecasts, changed.backtest.mapping), broken
 
     num_runs = num_points * num_seeds * num_folds
-    decisions, broken = training.in_groups(run, num_runs, config.group_size)
-    decisions = decisions.reshape(num_points, num_seeds, num_days, *decisions.shape[2:])
+    stated, broken = training.in_groups(run, num_runs, config.group_size)
+    stated = stated.reshape(num_points, num_seeds, num_days, *stated.shape[2:])
     unseen = jax.tree.map(
         lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market
     )
 
     def trade(x):
-        probabilities, changed = x[0], of_point(x[1])
-        ledger = trading.trade_paths(probabilities[None], unseen, changed)
+        stated, changed = x[0], of_point(x[1])
+        ledger = trading.trade_paths(stated[None], unseen, changed)
         other = trading.trade_as_given(equal_weight[None], unseen, changed)
         return line(ledger, 0), line(other, 0)
 
-    probabilities = decisions.mean(1)
-    ledgers = jax.lax.map(trade, (probabilities, jnp.arange(num_points)))
-    return Traded(probabilities, *ledgers, broken.reshape(num_points, -1).sum(1))
+    stated = stated.mean(1)
+    ledgers = jax.lax.map(trade, (stated, jnp.arange(num_points)))
+    return Traded(stated, *ledgers, broken.reshape(num_points, -1).sum(1))
 
 
 def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
@@ -197,7 +197,7 @@ def score(experiment: Experiment, point: Point, traded: Traded) -> Tried:
       The point; one that diverged or lost all its capital has no book and says so.
     """
     rules, dataset = experiment.config.backtest, experiment.dataset
-    predictions = hashlib.sha256(traded.probabilities.tobytes()).hexdigest()
+    predictions = hashlib.sha256(traded.stated.tobytes()).hexdigest()
     failed = functools.partial(Tried, point, experiment, None, {}, predictions)
     if traded.broken:
         return failed(f"training diverged: {traded.broken} parameters are not finite")

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import credit, descent, losses, orders, paths
+from thesis_rl import credit, descent, losses, orders, paths, rewards
 from thesis_rl.orders import Trader
 from thesis_rl.types import Market, Metrics
 
@@ -54,7 +54,8 @@ def fit(
             lambda day: jax.lax.dynamic_slice_in_dim(x, day, stage.num_days)
         )(starts)
         stretches = jax.tree.map(cut, (weights, market))
-        loss, metrics = sampled_loss(rule, noise, *stretches, config)
+        charged = rewards.costs_at(step, stage.num_steps, config.reward)
+        loss, metrics = sampled_loss(rule, noise, *stretches, config, charged)
         drift = sum((rule[k] - getattr(stage, k)) ** 2 for k in rule)
         return loss + 0.5 * stage.prior_days * drift / stop, metrics
 
@@ -72,6 +73,7 @@ def sampled_loss(
     weights: jax.Array,
     market: Market,
     config: FrozenConfigDict,
+    cost_share: float | jax.Array = 1.0,
 ) -> tuple[jax.Array, Metrics]:
     """Estimates the negated policy gradient of a pace from K paths a stretch.
 
@@ -81,6 +83,7 @@ def sampled_loss(
       weights: [P, L, N], targets.
       market: [P, L, N], hedged where the book is.
       config: the experiment's.
+      cost_share: of all rates, what is charged.
 
     Returns:
       A scalar surrogate loss, and what the trader's own paths earned, in standard
@@ -93,7 +96,7 @@ def sampled_loss(
     def trade(noise, weights, market):
         logit, slope = fixed["logit"] + noise, fixed["slope"]
         pace = orders.pace_of(logit, slope, jnp.float32(stage.band), market)
-        return paths.contributions(weights, pace, market, config)
+        return paths.contributions(weights, pace, market, config, cost_share)
 
     each = jax.vmap(trade, in_axes=(0, None, None))
     books = jax.vmap(each)(explored, weights, market)  # [P, 1 + K, L, N]
@@ -108,8 +111,8 @@ def sampled_loss(
     flat = lambda x: x.reshape(*x.shape[:2], -1)  # noqa: E731
     loss = jax.vmap(losses.reinforce)(flat(chances), flat(credits)).mean()
     earned = own.net[:, stage.burn_in :].sum(-1).mean() / unit.sd
-    metrics = {"reward": earned, "logit": rule["logit"], "slope": rule["slope"]}
-    return loss / noise.shape[2], metrics
+    learned = {f"pace_{name}": value for name, value in rule.items()}
+    return loss / noise.shape[2], {"path_reward": earned} | learned
 
 
 def log_prob(
@@ -147,7 +150,7 @@ def gaps(
     Returns:
       [K, L, N]; 0 for decisions that the stretch ends before.
     """
-    before = paths.held_before(market, held)[:, first_line:]
+    before = jax.vmap(paths.held_before, (None, 0))(market, held)[:, first_line:]
     found = jnp.abs(weights[: len(weights) - first_line][None] - before)
     count = orders.num_names(market)[: len(weights) - first_line]
     return jnp.pad(found * count[None], ((0, 0), (0, first_line), (0, 0)))

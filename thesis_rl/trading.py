@@ -65,7 +65,10 @@ def simulate(
 
 
 def trade(
-    probabilities: jax.Array, market: Market, config: FrozenConfigDict
+    probabilities: jax.Array,
+    market: Market,
+    config: FrozenConfigDict,
+    sizes: jax.Array | None = None,
 ) -> dict[str, Ledger]:
     """Trades each seed's decisions, and last the mean of their probabilities.
 
@@ -73,16 +76,20 @@ def trade(
       probabilities: [S, T, N, A].
       market: [T, N].
       config: the experiment's.
+      sizes: [S, T, N] positions, of seeds that state them.
 
     Returns:
       By mapping, ledgers with leading axes [S + 1, T].
     """
-    with_mean = jnp.concatenate([probabilities, probabilities.mean(0, keepdims=True)])
+    stated = dict.fromkeys(portfolio.MAPPINGS, probabilities)
+    if sizes is not None:
+        stated["sizes"] = sizes
 
-    return {
-        mapping: trade_decisions(with_mean, mapping, market, config)
-        for mapping in portfolio.MAPPINGS
-    }
+    def book(mapping, x):
+        with_mean = jnp.concatenate([x, x.mean(0, keepdims=True)])
+        return trade_decisions(with_mean, mapping, market, config)
+
+    return {mapping: book(mapping, x) for mapping, x in stated.items()}
 
 
 def trade_as_given(

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from thesis_rl import preprocess, rft, sft
+from thesis_rl import preprocess, rft, sft, sizing
 from thesis_rl.preprocess import Scaler
-from thesis_rl.types import Fold, Metrics, Panel, Params, Split
+from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
 
 ABLATIONS = {
     "exact": {"rft.estimator": "exact"},
@@ -20,11 +20,28 @@ ABLATIONS = {
 
 
 class Forecasts(NamedTuple):
-    """Probabilities of every section, claim and decision."""
+    """Probabilities of every section, claim and decision, and the position stated."""
 
     sections: jax.Array  # [..., P]
     claims: jax.Array  # [..., C]
     decision: jax.Array  # [..., A]
+    size: jax.Array | None = None  # [...], the mean; None without `model.sizing`.
+
+
+def spell_out(logits: Logits) -> Forecasts:
+    """Turns the heads of one row into probabilities, and a size into its mean."""
+    size = logits.size
+    return Forecasts(
+        sections=jax.nn.sigmoid(logits.sections),
+        claims=jax.nn.sigmoid(logits.claims),
+        decision=jax.nn.softmax(logits.decision),
+        size=None if size is None else sizing.mean_position(size),
+    )
+
+
+def stated(forecasts: Forecasts, mapping: str) -> jax.Array:
+    """Picks what a mapping makes positions of: sizes [...], or decisions [..., A]."""
+    return forecasts.size if mapping == "sizes" else forecasts.decision
 
 
 def final_stage(stages: Iterable[str]) -> str:
@@ -167,12 +184,7 @@ def predict(
 
     def forecast(features, available):
         inputs = preprocess.inputs(features, available, scaler)
-        logits = model.apply(params, inputs)
-        return Forecasts(
-            sections=jax.nn.sigmoid(logits.sections),
-            claims=jax.nn.sigmoid(logits.claims),
-            decision=jax.nn.softmax(logits.decision),
-        )
+        return spell_out(model.apply(params, inputs))
 
     days = lambda x: jax.lax.dynamic_slice_in_dim(x, first_day, num_days)  # noqa: E731
     return jax.vmap(jax.vmap(forecast))(days(panel.features), days(panel.available))

@@ -38,7 +38,7 @@ class Windows(NamedTuple):
     folds: Fold  # [F + 1], the final model's window last.
     held_out: Fold  # [F + 1], within the training days of the same fold.
     combination: Combination | None  # Of the cross-validation, where asked for.
-    lead: jax.Array | None  # [L], days before the first test day, where traders learn.
+    lead: jax.Array | None = None  # [L], days before the first test day, for traders.
 
 
 class Outcome(NamedTuple):
@@ -57,7 +57,7 @@ class Outcome(NamedTuple):
     baselines: Ledger  # [number of baselines, T', ...]
     sensitivity: Sensitivity  # Of the headline's book, [..., T', ...].
     paths: Ledger | None  # [num_paths, T, ...], of the ensemble.
-    traders: Trader | None  # [F + 1], where `config.path` trains them.
+    traders: Trader | None = None  # [F + 1], where `config.path` trains them.
 
 
 class Trained(NamedTuple):
@@ -179,28 +179,28 @@ def run(
         lambda x: x[:, :-1].reshape(x.shape[0], num_days, *x.shape[3:]),
         trained.forecasts,
     )
-    decisions = {stage: f.decision for stage, f in forecasts.items()}
-    ledgers = {s: trading.trade(d, unseen, config) for s, d in decisions.items()}
+    trade = lambda f: trading.trade(f.decision, unseen, config, f.size)  # noqa: E731
+    ledgers = {stage: trade(f) for stage, f in forecasts.items()}
     others = trading.trade_as_given(baselines, unseen, config)
-    final = final_stage(decisions)
-    headline = decisions[final].mean(0)
-    orders = execution.sleeves(headline, config.backtest.mapping, unseen, config)
+    final, mapping = final_stage(forecasts), config.backtest.mapping
+    headline = training.stated(forecasts[final], mapping).mean(0)
+    orders = execution.sleeves(headline, mapping, unseen, config)
     metrics, traders = trained.metrics, None
     if windows.lead is not None:
-        ledgers["path"], orders, traders, metrics["path"] = act(
-            key, trained, decisions[final], panel, market, windows, config
+        ledgers["path"], orders, traders, learned = act(
+            key, trained, forecasts[final].decision, panel, market, windows, config
         )
-        forecasts["path"] = forecasts[final]
+        metrics, forecasts["path"] = metrics | learned, forecasts[final]
     sensitivity = trading.sensitivity(orders, unseen, config)
     paths = None
     if windows.combination is not None:
-        probabilities = combinatorial.train_and_predict(
+        stated = combinatorial.train_and_predict(
             jax.random.fold_in(key, config.num_seeds),  # No seed has this number.
             panel,
             windows.combination,
             config,
         )
-        paths = trading.trade_paths(probabilities.mean(0), market, config)
+        paths = trading.trade_paths(stated.mean(0), market, config)
     return Outcome(
         trained.scalers,
         trained.params,
@@ -223,7 +223,7 @@ def act(
     market: Market,
     windows: Windows,
     config: FrozenConfigDict,
-) -> tuple[dict[str, Ledger], Orders, Trader, Metrics]:
+) -> tuple[dict[str, Ledger], Orders, Trader, dict[str, Metrics]]:
     """Trains a trader for each window and trades the unseen days as they see fit.
 
     Args:
@@ -237,7 +237,7 @@ def act(
 
     Returns:
       Ledgers by mapping [S + 1, T'], the headline's orders, traders [F + 1], and
-      metrics [1, F + 1, num_steps].
+      metrics [1, F + 1, num_steps] by stage, none of a band.
     """
     num_lead, first = len(windows.lead), windows.lead[0]
     params, scaler = trained.outsider
@@ -247,9 +247,8 @@ def act(
         lambda x: jax.lax.dynamic_slice_in_dim(x, first, num_days), market
     )
     stops = jnp.minimum(windows.folds.train_stop - first, num_days)
-    series = portfolio.positions(
-        jnp.concatenate([lead, probabilities.mean(0)]), config.backtest.mapping
-    )
+    stated = jnp.concatenate([lead, probabilities.mean(0)])
+    series = portfolio.positions(stated, config.backtest.mapping)
     traders, metrics = execution.train_traders(
         jax.random.fold_in(key, config.num_seeds + 1), series, around, stops, config
     )
@@ -257,4 +256,5 @@ def act(
     ledgers, orders = trading.trade_at_pace(
         probabilities, lead, around, judged, stops[:-1], config
     )
-    return ledgers, orders, traders, jax.tree.map(lambda x: x[None], metrics)
+    learned = {"path": jax.tree.map(lambda x: x[None], metrics)} if metrics else {}
+    return ledgers, orders, traders, learned

@@ -17,6 +17,14 @@ def write(summary: dict) -> list[str]:
             f" and is then rewarded for {plural(rft, 'step')} for structure, true "
             "claims and decisions that paid"
         )
+    trades = ""
+    if config["path"]["num_steps"]:
+        trades = (
+            " How much of the way to its positions the book goes in a day is for a "
+            "fold's trader to say, who learned from what was forecast before it was "
+            "seen, net of costs; sleeves hold the other stages' decisions. "
+            + _stood_still(summary["traders"])
+        )
     windows = config["folds"]
     length = f"{windows['train_days']:,}" + " or more" * windows["expanding"]
     are = "is" if len(folds) == 1 else "are"
@@ -28,9 +36,20 @@ def write(summary: dict) -> list[str]:
         f"is judged on the {windows['test_days']:,} days that follow a gap of {reach} "
         f"days, as far as labels reach, and an embargo of {windows['embargo_days']} "
         "days. The mean of the networks' probabilities, the ensemble, is what is "
-        "judged.",
+        f"judged.{trades}",
         "A decision uses what was known at the close of its day. Features are scaled, "
         "thresholds cut and probabilities calibrated on a fold's training days alone; "
         "no fold starts from another's parameters. All baselines go through the same "
         "fills, costs and scores.",
     ]
+
+
+def _stood_still(traders: list[dict]) -> str:
+    judged = [trader["exposure"] for trader in traders[:-1]]
+    still = sum(exposure == 0 for exposure in judged)
+    if not still:
+        return "No trader stood still."
+    return (
+        f"In {still} of {plural(len(judged), 'fold')} its past spoke against trading, "
+        "and it stood still."
+    )

@@ -47,11 +47,7 @@ def book(summary: dict) -> list[tuple[str, str]]:
     return [
         ("Book", _BOOKS[rules["book"]]),
         ("Position of a decision", _MAPPINGS[rules["mapping"]]),
-        (
-            "Holding",
-            f"{plural(rules['hold_days'], 'staggered sleeve')}, each held "
-            f"{plural(rules['hold_days'], 'session')}",
-        ),
+        ("Holding", _holding(summary["config"])),
         (
             "Volatility target",
             f"{numbers.percent(target)} a year and name" if target else "none",
@@ -72,6 +68,17 @@ def book(summary: dict) -> list[tuple[str, str]]:
     ]
 
 
+def _holding(config: dict) -> str:
+    days = config["backtest"]["hold_days"]
+    sleeves = f"{plural(days, 'staggered sleeve')}, each held {plural(days, 'session')}"
+    if not config["path"]["num_steps"]:
+        return sleeves
+    return (
+        "the fold's trader closes a share of each gap a day; what it does not trade, "
+        f"in {sleeves}"
+    )
+
+
 _BOOKS = {
     "dollar_neutral": "dollar neutral: the day's mean position is taken off each name",
     "market_hedged": "market hedged: the day's positions are projected onto beta zero",
@@ -81,6 +88,7 @@ _BOOKS = {
 _MAPPINGS = {
     "signs": "its sign: −1, 0 or 1, of the likeliest decision",
     "expected": "Σ p · position over the five decisions, positions −1, −½, 0, ½, 1",
+    "sizes": "the position that the policy states beside its decision, its mean",
 }
 
 

@@ -28,6 +28,7 @@ STAGE_COLOURS = {
     "sft": ORANGE,
     "rft": BLUE,
     "exact": TEAL,
+    "path": INK,
     "rft_only": PURPLE,
     "no_claims": OLIVE,
     "no_structure": RED,

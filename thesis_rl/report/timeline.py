@@ -32,7 +32,7 @@ def draw(experiment: Experiment) -> Markup:
     config, dataset = experiment.config, experiment.dataset
     _one_decision(
         decision,
-        config.backtest,
+        config,
         config.labels.entry_lag,
         dataset.label_reach,
     )
@@ -49,12 +49,16 @@ def draw(experiment: Experiment) -> Markup:
 
 
 def _one_decision(
-    axes: Axes, rules: FrozenConfigDict, entry_lag: int, reach: int
+    axes: Axes, config: FrozenConfigDict, entry_lag: int, reach: int
 ) -> None:
+    rules = config.backtest
     fill, hold_days = rules.fill_lag, rules.hold_days
+    held = f"hold {hold_days} sessions and earn"
+    if config.path.num_steps:
+        held = "move there at the trader's pace, and earn"
     spans = (  # (from, to, colour, text), in sessions after the decision.
         (-LOOK_BACK, 0, MUTED, "observe"),
-        (fill, fill + hold_days, BLUE, f"hold {hold_days} sessions and earn"),
+        (fill, fill + hold_days, BLUE, held),
         (entry_lag, reach, ORANGE, f"label: looks {reach} sessions ahead"),
     )
     for row, (start, stop, colour, text) in enumerate(spans):
