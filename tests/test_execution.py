@@ -43,6 +43,7 @@ NUM_DAYS = 3 * TEST_DAYS
 KEY = functools.partial(jax.random.key, 0)
 MARKET = jax.device_get(small_problems.noise_market(T, N))
 POSITIONS = jnp.asarray(np.random.default_rng(2).uniform(-0.5, 0.5, (T, N)), "f")
+PACED = jax.jit(execution.paced, static_argnums=(4, 5))
 TRAIN = jax.jit(execution.train_traders, static_argnames="config")
 
 
@@ -82,13 +83,15 @@ def traders(exposure, logit=0.0):
 def test_each_test_day_is_traded_by_the_trader_of_its_fold():
     judged, stops = traders([0.0, 0.5, 1.0]), jnp.array([20, 30, 40])
     judged = judged._replace(logit=jnp.array([1.0, 2.0, 3.0]))
-    wanted = execution.paced(POSITIONS, MARKET, judged, stops, 30, CONFIG)
+    wanted = PACED(POSITIONS, MARKET, judged, stops, 30, CONFIG)
     np.testing.assert_array_equal(wanted.pace.logit[::10, 0], [1.0, 2.0, 3.0])
     np.testing.assert_array_equal(wanted.pace.logit[9::10, 0], [1.0, 2.0, 3.0])
+    measure = jax.jit(orders.full_position)
+    aim = jax.jit(orders.aims, static_argnames="config")
     for i in range(3):
-        unit = orders.full_position(POSITIONS, MARKET, stops[i])
+        unit = measure(POSITIONS, MARKET, stops[i])
         days = slice(30 + 10 * i, 40 + 10 * i)
-        weights, _ = orders.aims(POSITIONS[days], unit, at(MARKET, days), CONFIG)
+        weights, _ = aim(POSITIONS[days], unit, at(MARKET, days), config=CONFIG)
         found = wanted.weights[10 * i : 10 * i + 10]
         np.testing.assert_allclose(found, weights * i / 2, atol=1e-7)
     assert abs(wanted.weights[-10:]).max() > 0.05
@@ -96,7 +99,7 @@ def test_each_test_day_is_traded_by_the_trader_of_its_fold():
 
 def test_without_exposure_nothing_is_ever_traded():
     stops = jnp.array([20, 30, 40])
-    wanted = execution.paced(POSITIONS, MARKET, traders([0, 0, 0]), stops, 30, CONFIG)
+    wanted = PACED(POSITIONS, MARKET, traders([0, 0, 0]), stops, 30, CONFIG)
     simulate = jax.jit(trading.simulate, static_argnames="config")
     ledger = simulate(
         wanted.weights, at(MARKET, slice(30, T)), CONFIG, pace=wanted.pace
@@ -105,12 +108,27 @@ def test_without_exposure_nothing_is_ever_traded():
         np.testing.assert_array_equal(getattr(ledger, name), 0.0)
 
 
+def test_half_an_exposure_is_half_of_the_whole_book():
+    """Band and slope shrink with it: in a market that stands still, exactly half."""
+    stops, still = jnp.array([20, 30, 40]), jnp.zeros((T, N))
+    flat = MARKET._replace(returns=still)
+    simulate = jax.jit(trading.simulate, static_argnames="config")
+    held = []
+    for exposure in (1.0, 0.5):
+        judged = traders([exposure] * 3)
+        wanted = PACED(POSITIONS, flat, judged, stops, 30, CONFIG)
+        unseen = at(flat, slice(30, T))
+        held.append(simulate(wanted.weights, unseen, CONFIG, pace=wanted.pace).weights)
+    np.testing.assert_allclose(held[1], held[0] / 2, rtol=1e-4, atol=1e-7)
+    assert abs(held[0]).max() > 0.05
+
+
 def test_orders_read_no_position_after_their_day():
-    wanted = execution.paced(
+    wanted = PACED(
         POSITIONS, MARKET, traders([1, 1, 1]), jnp.array([20, 30, 40]), 30, CONFIG
     )
     later = (np.arange(T) >= 45)[:, None]
-    again = execution.paced(
+    again = PACED(
         jnp.where(later, -POSITIONS, POSITIONS),
         MARKET,
         traders([1, 1, 1]),
