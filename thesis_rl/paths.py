@@ -27,8 +27,8 @@ class Contributions(NamedTuple):
 def hedged(market: Market, config: FrozenConfigDict) -> Market:
     """Takes the day's mean return over tradable names off each, for a neutral book.
 
-    Of such a book it changes nothing; name by name it takes out what neutrality will
-    take out of their sum.
+    What neutrality takes out of the sum of a book, this takes out name by name. Of a
+    dollar-neutral one it changes nothing; of any other little.
     """
     if config.backtest.book not in ("dollar_neutral", "market_hedged"):
         return market
