@@ -13,6 +13,7 @@ from experiments import ensembles as command
 from thesis_rl import config as config_lib
 from thesis_rl import scoring, stats
 
+pytestmark = pytest.mark.slow  # Programs of its own, which no other test shares.
 NUM_SEEDS = small_run.config().num_seeds
 
 
