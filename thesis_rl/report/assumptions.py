@@ -74,8 +74,8 @@ def _holding(config: dict) -> str:
     if not config["path"]["num_steps"]:
         return sleeves
     return (
-        "the fold's trader closes a share of each gap a day; what it does not trade, "
-        f"in {sleeves}"
+        "the fold's trader closes a share of each gap a day; books of other stages are "
+        f"held in {sleeves}"
     )
 
 
