@@ -131,7 +131,7 @@ def utility(
       [], 0 where nothing is held.
     """
     held = jnp.where(labelled, portfolio.positions(probabilities, "expected"), 0.0)
-    if config.backtest.book in ("dollar_neutral", "market_hedged"):
+    if config.backtest.book in portfolio.NEUTRAL_BOOKS:
         held = portfolio.dollar_neutral(held, labelled)
     earned = jnp.sum(held * jnp.clip(payoff, -MAX_PAYOFF, MAX_PAYOFF))
     size = jnp.sqrt(labelled.sum() * jnp.sum(held**2))

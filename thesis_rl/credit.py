@@ -138,7 +138,8 @@ def advantages(
         together = lambda x: x.sum(-1, keepdims=True)  # noqa: E731
         book, flips = jax.tree.map(together, book), together(flips)
     daily = daily_utility(book.gross, book.net, unit, config) - flips
-    whole = path_utility(*_by_path(book), unit, config)[:, None]  # [K, 1, N or 1]
+    rows = _by_path(book.gross, book.net)
+    whole = path_utility(*rows, unit, config)[:, None]  # [K, 1, N or 1]
     if config.credit == "shared":
         value = daily.sum(1, keepdims=True) + whole
     else:
@@ -152,8 +153,8 @@ def to_go(daily: jax.Array, first_line: int) -> jax.Array:
     return jnp.pad(rest[:, first_line:], ((0, 0), (0, first_line), (0, 0)))
 
 
-def _by_path(book: Contributions) -> tuple[jax.Array, jax.Array]:
-    return jnp.moveaxis(book.gross, 1, -1), jnp.moveaxis(book.net, 1, -1)
+def _by_path(gross: jax.Array, net: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jnp.moveaxis(gross, 1, -1), jnp.moveaxis(net, 1, -1)
 
 
 def _without_one_name(
@@ -168,7 +169,7 @@ def _without_one_name(
 
     def value(gross, net):
         daily = to_go(daily_utility(gross, net, unit, config), first_line)
-        rows = jnp.moveaxis(gross, 1, -1), jnp.moveaxis(net, 1, -1)
+        rows = _by_path(gross, net)
         return daily + path_utility(*rows, unit, config)[:, None]
 
     together = [x.sum(-1, keepdims=True) for x in book[:2]]

@@ -68,7 +68,7 @@ def check(config: FrozenConfigDict) -> None:
             f"config.path.reward is {stage.reward!r}; set it to book, or credit to "
             "to_go"
         )
-    if config.backtest.book not in ("dollar_neutral", "market_hedged"):
+    if config.backtest.book not in portfolio.NEUTRAL_BOOKS:
         raise ValueError(
             f"config.backtest.book is {config.backtest.book!r}, and a trader learns to "
             "trade books without the market alone; choose dollar_neutral or "

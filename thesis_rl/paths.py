@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, ledger, orders
+from thesis_rl import backtest, ledger, orders, portfolio
 from thesis_rl.orders import Trader
 from thesis_rl.pacing import Pace
 from thesis_rl.types import Market
@@ -30,7 +30,7 @@ def hedged(market: Market, config: FrozenConfigDict) -> Market:
     What neutrality takes out of the sum of a book, this takes out name by name. Of a
     dollar-neutral one it changes nothing; of any other little.
     """
-    if config.backtest.book not in ("dollar_neutral", "market_hedged"):
+    if config.backtest.book not in portfolio.NEUTRAL_BOOKS:
         return market
     seen, session = market.tradable, market.open_to_close
     if session is not None:

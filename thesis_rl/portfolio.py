@@ -14,7 +14,8 @@ from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
 MAPPINGS = ("signs", "expected")  # Of decisions.
 ALL_MAPPINGS = (*MAPPINGS, "sizes")  # And of what a policy with sizes states itself.
-BOOKS = ("dollar_neutral", "market_hedged", "long_only", "long_short")
+NEUTRAL_BOOKS = ("dollar_neutral", "market_hedged")  # Which cannot earn the market.
+BOOKS = (*NEUTRAL_BOOKS, "long_only", "long_short")
 SESSIONS_A_YEAR = 252
 
 
@@ -89,8 +90,7 @@ def target_weights(
         raise ValueError(f"book {config.book!r} must be one of {BOOKS}")
     daily = equal_gross_weights(positions, tradable)
     limited, clipped, scaled = limit(daily, config.max_position, config.max_gross)
-    held = jnp.sum(daily != 0, axis=-1, dtype=jnp.int32)
-    cut = jnp.where(scaled, held, clipped)
+    cut = jnp.where(scaled, jnp.sum(daily != 0, -1, dtype=jnp.int32), clipped)
     return sleeve_weights(limited, hold_days or config.hold_days), cut
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import baselines, combinatorial, regressors, walk_forward
+from thesis_rl import baselines, combinatorial, portfolio, regressors, walk_forward
 from thesis_rl import config as config_lib
 from thesis_rl import folds as folds_lib
 from thesis_rl.data import panel as panel_lib
@@ -67,7 +67,7 @@ def prepare(config: FrozenConfigDict) -> Experiment:
         label_horizon=dataset.label_reach,
         **config.folds,
     )
-    if len(dataset.tickers) == 1 and config.backtest.book in regressors.NEUTRAL_BOOKS:
+    if len(dataset.tickers) == 1 and config.backtest.book in portfolio.NEUTRAL_BOOKS:
         raise ValueError(
             f"the universe is {dataset.tickers[0]} alone, and a neutral book of one "
             "name holds nothing; set config.backtest.book=long_short"

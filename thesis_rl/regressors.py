@@ -16,13 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import preprocess
+from thesis_rl import portfolio, preprocess
 from thesis_rl.types import Fold, Panel
 from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 
 Fit = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
 
-NEUTRAL_BOOKS = ("dollar_neutral", "market_hedged")  # Which cannot earn the market.
 RIDGE_PENALTY = 300.0  # In units of rows: what shrinks a feature of unit variance.
 # A row bends the log-likelihood by p(1 - p), .16 where five classes are as likely.
 LOGISTIC_PENALTY = 0.16 * RIDGE_PENALTY
@@ -85,7 +84,7 @@ def walk_forward_classifier(
       ValueError: the labels of a fold's training rows are not of two classes.
       ImportError: scikit-learn is not installed.
     """
-    neutral = config.backtest.book in NEUTRAL_BOOKS
+    neutral = config.backtest.book in portfolio.NEUTRAL_BOOKS
     if neutral:
         features = jnp.asarray(_demeaned_features(panel), jnp.float32)
         panel = panel._replace(features=features)
