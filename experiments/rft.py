@@ -92,7 +92,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     config.baselines = ()  # Slow ones beside the others: logistic, boosting.
 
     config.data = config_dict.create(
-        source="us20",  # us20, us6, synthetic, or files
+        source="us20",  # us20, us6, us5_raw, synthetic, files, or store
         path="",  # The folder of CSV or Parquet files, for source = files.
         start="2016-01-01" if smoke else "1995-01-01",
         end="",
@@ -102,6 +102,13 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
             num_days=6000,
             kind="linear",  # linear or nonlinear
             strength=0.05,  # 0 is the NULL market.
+        ),
+        events=config_dict.create(
+            store="",  # The folder that fetch.py filled; "" for none.
+            sources=(),  # treasury, fred, sec, newsapi, alphavantage, membership
+            missing="mask",  # mask or stop, where the store lacks a source
+            scorer="ngrams",  # Of articles: none, vader or ngrams.
+            gates="report",  # report or stop, on prices and events that look wrong
         ),
     )
     config.features = (

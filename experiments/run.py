@@ -67,6 +67,8 @@ def run(
     trials.read(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     prepared = experiment.prepare(config)
+    for notice in prepared.dataset.report.get("notices", ()):
+        say(notice)
     loaded = time.perf_counter()
     trials.open_for_lines(ledger)
     folder = record.claim_folder(workdir, config.to_dict())

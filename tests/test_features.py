@@ -237,3 +237,13 @@ def test_constant_and_empty_columns_do_no_harm():
 def test_bad_names_are_refused(names, message):
     with pytest.raises(ValueError, match=f"config.features {message}"):
         features.check_names(names)
+
+
+def test_relative_to_the_members_of_the_day():
+    prices = make_prices()
+    member = pd.DataFrame(True, prices.close.index, prices.close.columns)
+    member["C"] = False
+    found = compute_one(prices._replace(member=member), "mom10_rel")
+    plain = compute_one(prices, "mom10").astype(float)
+    expected = plain - plain[:, :2].mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, atol=1e-6)

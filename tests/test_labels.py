@@ -227,3 +227,14 @@ def test_one_ticker_cannot_be_ranked():
     with pytest.raises(ValueError, match="have 1: use config.labels.recipe=absolute"):
         labels.make(close, make_config(recipe="cross_sectional"))
     assert labels.make(close, make_config()).labelled.any()
+
+
+def test_names_are_ranked_among_the_members_of_their_day():
+    close, config = walk(num_names=9), make_config(recipe="cross_sectional")
+    member = pd.DataFrame(True, close.index, close.columns)
+    member.iloc[:, 6:] = False
+    found = labels.make(close, config, member)
+    alone = labels.make(close.iloc[:, :6], config)
+    for all_names, members in zip(found, alone, strict=True):
+        np.testing.assert_array_equal(all_names[:, :6], members)
+    assert not found.labelled[:, 6:].any()

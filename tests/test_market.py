@@ -10,6 +10,7 @@ from experiments import rft
 from thesis_rl.data import market, panel, prices
 
 KEEPS = (0.0, 5)  # Delisting return and gap.
+NO_VOLUME = "No volume in the source: impact and capacity are off."
 FIELDS = ("returns", "tradable", "dollar_volume", "volatility", "beta", "open_to_close")
 
 
@@ -290,3 +291,17 @@ def test_a_day_without_volume_is_no_day_to_trade():
     made = market.make(source._replace(volume=volume), *KEEPS)
     np.testing.assert_array_equal(made.tradable[:, 0], [1, 1, 0, 1, 1])
     assert made.returns[2, 0] == pytest.approx(0.1)  # What is held earns all the same.
+
+
+def test_a_known_delisting_return_counts_however_short_the_gap():
+    source = frames([[10, 10, 10], [11, 12, 13], [np.nan, np.nan, 14]])
+    assert not np.asarray(market.make(source, *KEEPS).delisted).any()
+    told = source._replace(delisting_returns={"S0": -0.3})
+    found = market.make(told, *KEEPS)
+    np.testing.assert_array_equal(found.delisted[-1], [True, False, False])
+    np.testing.assert_allclose(found.returns[-1], [-0.3, 0, 14 / 13 - 1], rtol=1e-6)
+    said = market.describe(told, *KEEPS)
+    assert said["delisted"] == {"S0": "2020-01-02"}
+    assert said["caveats"] == source.report["caveats"] + [NO_VOLUME]
+    others = market.make(told, -0.5, 1)
+    np.testing.assert_allclose(others.returns[-1, :2], [-0.3, -0.5])

@@ -216,3 +216,22 @@ def test_exposure_ignores_the_future_and_waits_for_its_window():
         jnp.stack([returns, 2 * returns])
     )
     np.testing.assert_array_equal(several[0], exposure)
+
+
+def test_who_is_not_in_the_universe_is_as_if_not_quoted_but_can_be_sold():
+    num_days, num_names = BOOK.returns.shape
+    member = jnp.arange(num_days)[:, None] % 3 != jnp.arange(num_names)[None]
+    universe = BOOK._replace(member=member)
+    delisted = BOOK._replace(tradable=BOOK.tradable & member)
+    for book in portfolio.BOOKS:
+        found, cut = target_weights(market=universe, book=book)
+        expected, expected_cut = target_weights(market=delisted, book=book)
+        np.testing.assert_array_equal(found, expected)
+        np.testing.assert_array_equal(cut, expected_cut)
+    # One who leaves is sold at the next close, where one without a quote is kept.
+    target = jnp.array([[1.0], [0.0], [0.0], [0.0]])
+    market = Market(
+        jnp.zeros((4, 1)), jnp.ones((4, 1), bool), member=jnp.arange(4)[:, None] < 1
+    )
+    traded = SIMULATE(target, market, FREE)
+    np.testing.assert_array_equal(traded.weights[:, 0], [0.0, 0.0, 1.0, 0.0])

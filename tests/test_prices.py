@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -77,8 +78,43 @@ def test_value_traded_is_that_of_the_day_before_adjustment_for_dividends():
 
 def test_every_packaged_file_is_in_the_provenance_table():
     table = (prices.FILES / "PROVENANCE.md").read_text()
-    for file in prices.FILES.glob("*.gz"):
+    for file in [*prices.FILES.glob("*.gz"), *prices.FILES.glob("*.csv")]:
         assert f"`{file.name}`" in table
+
+
+def test_raw_panel_is_adjusted_for_its_splits_without_a_calendar(monkeypatch):
+    """Apple split two for one twice, Microsoft once, the others never."""
+    monkeypatch.setitem(sys.modules, "exchange_calendars", None)
+    loaded = prices.load(Config("us5_raw"))
+    report = loaded.report
+    assert loaded.close.shape == (3270, 5)
+    assert (report["first"], report["last"]) == ("2000-03-01", "2013-03-01")
+    assert loaded.close.index.dtype == "datetime64[ns]"
+    assert loaded.close.index.name == "date"
+    raw = pd.read_csv(prices.FILES / "us5_raw_ohlcv.csv.gz", parse_dates=["date"])
+    factor = {"AAPL": 4, "MSFT": 2, "IBM": 1, "GOOG": 1, "FB": 1}
+    for ticker, times in factor.items():
+        first, *_, last = raw[raw["ticker"] == ticker].itertuples()
+        assert loaded.close.at[first.date, ticker] == first.close
+        assert loaded.close.at[last.date, ticker] == last.close * times
+        assert loaded.open.at[last.date, ticker] == last.open * times
+        assert loaded.volume.at[last.date, ticker] == last.volume / times
+        value = loaded.dollar_volume.at[last.date, ticker]
+        assert value == last.close * last.volume
+    assert [file["file"] for file in report["files"]] == [
+        "us5_raw_ohlcv.csv.gz",
+        "us5_splits.csv",
+    ]
+    assert "Survivorship" in report["caveats"][0]
+    assert "Dividends are left out" in report["caveats"][1]
+    assert report["masked"] == {
+        "gap": 0,
+        "not listed": 3270 - 196 + 3270 - 2148,
+        "no volume": 0,
+        "no open": 0,
+        "volume of 0": 0,
+    }
+    assert json.loads(json.dumps(report)) == report
 
 
 def test_range_is_inclusive_and_open_where_empty():
@@ -103,7 +139,7 @@ def test_range_cuts_signals_too():
 @pytest.mark.parametrize(
     "config, message",
     [
-        (Config("us5"), "config.data.source must be one of us20, us6, synthetic, file"),
+        (Config("us5"), "config.data.source must be one of us20, us6, us5_raw, synth"),
         (Config("files"), "config.data.path must name a folder"),
         (Config("files", path="no/such"), "there is no folder or file no/such"),
         (Config("us6", start="2015"), "config.data.start must be a day"),

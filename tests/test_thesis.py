@@ -352,7 +352,7 @@ def broken(written, path, value):
         (("decision", "confidence"), 1.4, "decision.confidence: 1.4 is greater"),
         (("decision", "confidence"), None, "decision.confidence: None is not of type"),
         (("decision", "horizons"), [], "decision.horizons: 0 entries"),
-        (("schema_version",), "0.9", "schema_version: '1.0' was expected"),
+        (("schema_version",), "0.9", "schema_version: '1.1' was expected"),
     ],
 )
 def test_broken_theses_are_refused(path, value, problem):
@@ -461,3 +461,45 @@ def test_a_line_break_cannot_open_a_block():
     written = thesis.generate_thesis(make_row(ticker="A\n\n# B"), RULES)
     headings = [text for tag, text in read_markdown(thesis.to_markdown(written))]
     assert headings[0] == "A # B, 2020-01-03: buy"
+
+
+CITATION = {
+    "source": "us20",
+    "name": "AAPL",
+    "field": "close",
+    "event_times": ["2019-12-18", "2020-01-03"],
+    "known": "2020-01-03",
+    "values": [68.2, 72.9],
+    "document": "us20_adj_close.csv.gz",
+    "raw": "0f" * 32,
+}
+
+
+def test_a_claim_cites_what_its_available_features_rest_on_once():
+    other = CITATION | {"source": "newsapi", "field": "article", "values": [1.0]}
+    cited = {"mom10": [CITATION], "f_sentiment": [other, CITATION], "vol": []}
+    written = thesis.generate_thesis(make_row(citations=cited), RULES)
+    found = {entry["claim_id"]: entry["citations"] for entry in written["evidence"]}
+    assert found == {
+        "quality": [],
+        "calm": [],
+        "rising": [CITATION],
+        "divergence": [CITATION, other],
+    }
+    without = thesis.generate_thesis(make_row(), RULES)
+    assert not any("citations" in entry for entry in without["evidence"])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("raw", "0f", "does not match"),
+        ("values", [], "0 entries"),
+        ("document", "", "should be non-empty"),
+        ("known", "2020-01-04T21:00:00Z", "was known 2020-01-04"),
+    ],
+)
+def test_broken_citations_are_refused(field, value, problem):
+    cited = {"mom10": [CITATION | {field: value}]}
+    with pytest.raises(thesis.ThesisError, match=problem):
+        thesis.generate_thesis(make_row(citations=cited), RULES)

@@ -68,12 +68,15 @@ def feature_signs(
     Returns:
       For each feature, as sign_of_<name>, the signs [T, N], their mean taken off each
       day; 0 where the value is missing. A feature listed with its `_rel`, which is
-      the feature less the day's mean, makes one book with it.
+      the feature less the day's mean, makes one book with it; an `_age` makes none.
     """
     return {
         f"sign_of_{name}": _neutral_signs(features[..., i], available[..., i])
         for i, name in enumerate(names)
-        if name.removesuffix("_rel") == name or name.removesuffix("_rel") not in names
+        if not name.endswith("_age")
+        and (
+            name.removesuffix("_rel") == name or name.removesuffix("_rel") not in names
+        )
     }
 
 

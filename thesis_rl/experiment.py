@@ -167,7 +167,7 @@ def measure_theses(
     days = evaluation.unseen(experiment)
     panel, market = experiment.dataset.panel, experiment.dataset.market
     truth, known, rows = (
-        np.asarray(x)[days] for x in (panel.truth, panel.known, market.tradable)
+        np.asarray(x)[days] for x in (panel.truth, panel.known, market.eligible)
     )
     by_stage = {
         stage: quality.measure(quality.mode(*f[:3]), truth, known, rows)

@@ -125,7 +125,7 @@ def rank_ics(experiment: Experiment, decisions: dict[str, np.ndarray]) -> dict:
     config, dataset, _, _ = experiment
     days, lag = unseen(experiment), config.labels.entry_lag
     forward = inference.forward_returns(dataset.close, lag, dataset.label_reach)
-    quoted = np.asarray(dataset.market.tradable)[days]
+    quoted = np.asarray(dataset.market.eligible)[days]
     overlap = dataset.label_reach - lag
     return {
         stage: inference.rank_ic(p, forward[days], quoted, overlap)

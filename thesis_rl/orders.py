@@ -24,8 +24,8 @@ class Trader(NamedTuple):
 
 
 def num_names(market: Market) -> jax.Array:
-    """Counts the names that can be traded, at least 1, [T, 1]."""
-    return jnp.maximum(market.tradable.sum(-1, keepdims=True), 1)
+    """Counts the names that a decision may be about, at least 1, [T, 1]."""
+    return jnp.maximum(market.eligible.sum(-1, keepdims=True), 1)
 
 
 def pace_of(
@@ -56,7 +56,7 @@ def aims(
     """
     if config.backtest.book == "dollar_neutral":
         # A lean that all names share is traded by none, and must not fill up a limit.
-        positions = portfolio.dollar_neutral(positions, market.tradable)
+        positions = portfolio.dollar_neutral(positions, market.eligible)
     sized = jnp.clip(positions / unit, -1.0, 1.0)
     return portfolio.target_weights(sized, market, config.backtest, hold_days=1)
 
@@ -76,7 +76,7 @@ def full_position(positions: jax.Array, market: Market, stop: jax.Array) -> jax.
       [], positive.
     """
     past = jnp.arange(len(positions)) < stop
-    seen = market.tradable & past[:, None]
+    seen = market.eligible & past[:, None]
     spread = portfolio.dollar_neutral(positions, seen)
     square = jnp.sum(spread**2) / jnp.maximum(seen.sum(), 1)
     return FULL_POSITION * jnp.sqrt(jnp.maximum(square, 1e-8))

@@ -52,7 +52,7 @@ def target_weights(
 ) -> tuple[jax.Array, jax.Array]:
     """Composes a book: volatility scaling, book, 1/count, limits, sleeves.
 
-    Each tradable name gets the same share of capital times its position. With a
+    Each eligible name gets the same share of capital times its position. With a
     volatility target a name of unknown volatility cannot be sized and is left out of
     the day. Limits bind on the decision of the day, before sleeves average the last
     `hold_days` of them (a mean of days within their limits is within them too).
@@ -61,7 +61,7 @@ def target_weights(
 
     Args:
       positions: [T, N] in [-1, 1].
-      market: tradable, and volatility or beta where the book needs them.
+      market: eligible, and volatility or beta where the book needs them.
       config: `config.backtest`: book, volatility_target (a year; 0 is off),
         max_position and max_gross (fractions of capital; inf is off), hold_days.
       hold_days: instead of the config's.
@@ -74,7 +74,7 @@ def target_weights(
       ValueError: an unknown book, or one that needs what the market does not have.
     """
     chex.assert_equal_shape([positions, market.tradable])
-    tradable = market.tradable
+    tradable = market.eligible
     if config.volatility_target > 0:
         volatility = _known(market.volatility, "volatility", "a volatility target")
         positions = volatility_scaled(positions, volatility, config.volatility_target)

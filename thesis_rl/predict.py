@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from thesis_rl import attribution, calibration, record
+from thesis_rl import attribution, calibration, theses
 from thesis_rl.calibration import Scaling
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
@@ -84,7 +84,7 @@ def predict(
     calibrated = calibration.apply(
         Scaling(**{k: x[index] for k, x in scaling.items()}), forecasts.decision
     )
-    row = record.thesis_row(
+    row = theses.row_of(
         dataset,
         run.config,
         day,

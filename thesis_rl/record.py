@@ -5,16 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from thesis_rl import checkpoint, evaluation, files
+from thesis_rl import checkpoint, evaluation, files, theses
 from thesis_rl.calibration import Calibrator, Scaling
-from thesis_rl.data.panel import Dataset
 from thesis_rl.experiment import Result
 from thesis_rl.preparation import Experiment
-from thesis_rl.thesis import Row, ThesisError, generate_thesis, to_markdown
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
-
-NUM_MARKDOWN = 3  # Theses written out as pages of their own.
 
 
 def claim_folder(workdir: str | Path, config: dict) -> Path:
@@ -51,7 +47,7 @@ def write(result: Result, workdir: Path) -> dict:
       workdir: of `claim_folder`.
 
     Returns:
-      Counts of the theses written, repaired, and left out for want of evidence.
+      As `theses.write`.
 
     Raises:
       OSError: the disk is full or the folder is not writable.
@@ -65,7 +61,7 @@ def write(result: Result, workdir: Path) -> dict:
     for name, table in tables.items():
         text = table.to_csv(float_format="%.8g")
         files.write_text(workdir / f"{name}.csv", text)
-    return write_theses(result, workdir)
+    return theses.write(result, workdir)
 
 
 def write_checkpoint(result: Result, path: Path) -> None:
@@ -170,91 +166,3 @@ def decisions(result: Result) -> pd.DataFrame:
     if size is not None:
         table.insert(2, "size", size.ravel())
     return table[quoted.ravel()]
-
-
-def thesis_row(
-    dataset: Dataset,
-    config,
-    day: int,
-    name: int,
-    sections: np.ndarray,
-    claims: np.ndarray,
-    probabilities: np.ndarray,
-    confidence: float,
-) -> Row:
-    """Gathers what rendering needs about one (day, name)."""
-    features, available, truth, known = (
-        np.asarray(x[day, name])
-        for x in (
-            dataset.panel.features,
-            dataset.panel.available,
-            dataset.panel.truth,
-            dataset.panel.known,
-        )
-    )
-    return Row(
-        ticker=dataset.tickers[name],
-        as_of=str(dataset.dates[day].date()),
-        sections=sections,
-        claims=claims,
-        probabilities=probabilities,
-        confidence=float(confidence),
-        features={
-            feature: float(x) if seen else None
-            for feature, x, seen in zip(
-                dataset.feature_names, features, available, strict=True
-            )
-        },
-        truth=truth,
-        known=known,
-        source=dataset.report["description"],
-        horizons=tuple(config.labels.horizons),
-    )
-
-
-def write_theses(result: Result, workdir: Path) -> dict:
-    """Writes the ensemble's theses of every `thesis_stride`-th unseen day.
-
-    What the schema refuses is repaired, and says so; a row without any evidence has
-    no thesis.
-
-    Args:
-      result: as run.
-      workdir: the run's folder.
-
-    Returns:
-      Counts: written, repaired, without_evidence, stride_days.
-    """
-    config, dataset, folds, _ = result.experiment
-    stride = config.report.thesis_stride
-    host = dataset._replace(panel=type(dataset.panel)(*map(np.asarray, dataset.panel)))
-    theses, missing = [], 0
-    for i in range(0, len(unseen_dates(result)), stride):
-        day = folds.test_start[0] + i
-        for name in np.flatnonzero(np.asarray(dataset.market.tradable[day])):
-            row = thesis_row(
-                host,
-                config,
-                day,
-                name,
-                result.theses.sections[i, name],
-                result.theses.claims[i, name],
-                result.forecasts[result.final_stage].decision[i, name],
-                result.confidence[i, name],
-            )
-            try:
-                theses.append(generate_thesis(row, config.claims, repair=True))
-            except ThesisError:
-                missing += 1
-    lines = "".join(f"{files.to_json(thesis)}\n" for thesis in theses)
-    files.write_text(workdir / "theses.jsonl", lines)
-    (workdir / "theses").mkdir(exist_ok=True)
-    for thesis in theses[-NUM_MARKDOWN:]:
-        page = f"{thesis['ticker']}-{thesis['as_of']}.md"
-        files.write_text(workdir / "theses" / page, to_markdown(thesis))
-    return {
-        "written": len(theses),
-        "repaired": sum(bool(thesis["repairs"]) for thesis in theses),
-        "without_evidence": missing,
-        "stride_days": stride,
-    }

@@ -70,6 +70,15 @@ class Market(NamedTuple):
     days: jax.Array | None = (
         None  # [T] float32, calendar days since the session before.
     )
+    member: jax.Array | None = None  # [T, N] bool, in the universe, as known that day.
+
+    @property
+    def eligible(self) -> jax.Array:
+        """Marks the names that a decision may be about, [T, N] bool.
+
+        A name that left the universe is still traded, until nothing of it is held.
+        """
+        return self.tradable if self.member is None else self.tradable & self.member
 
 
 class Fold(NamedTuple):

@@ -3,7 +3,7 @@
 What a window needs and does not find is missing, never filled: a gap in the prices
 masks every feature whose window touches it, and a feature that its source does not
 carry is masked throughout. A name that ends in _rel is the feature minus its mean
-across the names that have it that day.
+across the names of the universe that have it that day.
 """
 
 import numpy as np
@@ -60,8 +60,9 @@ def _base(prices: Prices, name: str) -> pd.DataFrame:
 
 def _relative(prices: Prices, name: str) -> pd.DataFrame:
     frame = _base(prices, name.removesuffix("_rel"))
-    comparable = frame.notna().sum(axis=1) >= 2
-    return frame.sub(frame.mean(axis=1).where(comparable), axis=0)
+    others = frame if prices.member is None else frame.where(prices.member)
+    comparable = others.notna().sum(axis=1) >= 2
+    return frame.sub(others.mean(axis=1).where(comparable), axis=0)
 
 
 def ema(values: pd.DataFrame, span: int, alpha: float) -> pd.DataFrame:
@@ -135,7 +136,11 @@ def _volume_ratio(prices: Prices) -> pd.DataFrame:
     return np.log(volume.where(volume > 0) / volume.rolling(20).mean())
 
 
-SIGNALS = ("f_quality", "f_sentiment", "f_insider")  # From the source, or masked.
+AGED = ("f_quality", "f_sentiment", "f_insider")
+FUNDAMENTALS = ("profitability", "accruals", "growth", "leverage")
+MACRO = ("term_spread", "rate_level", "rate_change", "vol_regime")
+# From the source or from events, or masked; days since the evidence was first public.
+SIGNALS = (*AGED, *FUNDAMENTALS, *MACRO, *(f"{name}_age" for name in AGED))
 FEATURES = {
     "f_momentum": lambda prices: _change(prices.close, 252, 21),
     "mom10": lambda prices: _change(prices.close, 10),

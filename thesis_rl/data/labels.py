@@ -29,12 +29,14 @@ class Labels(NamedTuple):
     labelled: np.ndarray  # [T, N] bool.
 
 
-def make(close: pd.DataFrame, config) -> Labels:
+def make(close: pd.DataFrame, config, member: pd.DataFrame | None = None) -> Labels:
     """Labels every row by the recipe that the config names.
 
     Args:
         close: [T, N] adjusted closes, NaN where not quoted.
         config: config.labels.
+        member: [T, N] bool, the names that are compared with one another on a day;
+            all if not given.
 
     Returns:
         The labels, [T, N].
@@ -44,7 +46,7 @@ def make(close: pd.DataFrame, config) -> Labels:
             than `MIN_NAMES` names.
     """
     check_config(config)
-    score, payoff = RECIPES[config.recipe](close, config)
+    score, payoff = RECIPES[config.recipe](close, config, member)
     labelled = (score.notna() & payoff.notna()).to_numpy()
     values = (frame.to_numpy(np.float32) for frame in (score, payoff))
     return Labels(*(np.where(labelled, v, np.float32(0)) for v in values), labelled)
@@ -87,13 +89,15 @@ def check_config(config) -> None:
         )
 
 
-def _absolute(close: pd.DataFrame, config) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _absolute(close: pd.DataFrame, config, _) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Volatility units earned, the mean over horizons, as score and payoff."""
     earned = _earned(close, config.horizons, config)
     return earned, earned
 
 
-def _cross_sectional(close: pd.DataFrame, config) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _cross_sectional(
+    close: pd.DataFrame, config, member: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Volatility units earned beyond the day's mean, and their rank in (0, 1).
 
     score = (rank - 1/2) / count, ties sharing their mean rank, so that cuts at .2, .4,
@@ -106,6 +110,7 @@ def _cross_sectional(close: pd.DataFrame, config) -> tuple[pd.DataFrame, pd.Data
             "config.labels.recipe=absolute"
         )
     earned = _earned(close, config.horizons, config)
+    earned = earned if member is None else earned.where(member)
     count = earned.notna().sum(axis=1)
     earned = earned.where(count >= MIN_NAMES)
     rank = earned.rank(axis=1, method="average")
@@ -113,7 +118,7 @@ def _cross_sectional(close: pd.DataFrame, config) -> tuple[pd.DataFrame, pd.Data
     return (rank - 0.5).div(count, axis=0), excess
 
 
-def _trading_r1(close: pd.DataFrame, config) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _trading_r1(close: pd.DataFrame, config, _) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The score of Trading-R1 (arXiv 2509.11420), and `_absolute`'s payoff.
 
         score = Σ_h w_h (E[t+lag+h]/E[t+lag] - 1) / s[t]

@@ -32,7 +32,8 @@ def make(prices: Prices, delisting_return: float, delisting_gap: int) -> Market:
     close of day t, and no later one, with one exception: `delisted`.
 
     A name whose last quote lies `delisting_gap` or more sessions before the last day
-    is delisted on the session after that quote, and earns `delisting_return` there.
+    is delisted on the session after that quote, and earns `delisting_return` there. One
+    whose delisting return the prices give earns that instead, however short the gap.
     That it never trades again is hindsight on that very day. It decides nothing: the
     name could not be traded in any case, and the flag only turns a position, which
     would otherwise be carried for ever at its last price, into cash. A name that is
@@ -56,9 +57,10 @@ def make(prices: Prices, delisting_return: float, delisting_gap: int) -> Market:
     close = prices.close
     returns = _returns(close)
     delisted = np.zeros(close.shape, bool)
-    for column, day in _last_quotes(close, delisting_return, delisting_gap).items():
+    for column, day in _last_quotes(prices, delisting_return, delisting_gap).items():
         delisted[day + 1, column] = True
-    earned = np.where(delisted, delisting_return, returns.fillna(0.0))
+    at_the_end = [prices.delisting_returns.get(n, delisting_return) for n in close]
+    earned = np.where(delisted, at_the_end, returns.fillna(0.0))
     return Market(
         returns=_floats(earned),
         tradable=jnp.asarray(_tradable(prices), jnp.bool_),
@@ -68,6 +70,7 @@ def make(prices: Prices, delisting_return: float, delisting_gap: int) -> Market:
         open_to_close=_open_to_close(prices),
         delisted=jnp.asarray(delisted, jnp.bool_),
         days=_floats(close.index.diff().days.fillna(1)),
+        member=None if prices.member is None else jnp.asarray(prices.member, jnp.bool_),
     )
 
 
@@ -96,13 +99,13 @@ def describe(prices: Prices, delisting_return: float, delisting_gap: int) -> dic
     Raises:
       ValueError: what `make` refuses.
     """
-    last = _last_quotes(prices.close, delisting_return, delisting_gap)
+    last = _last_quotes(prices, delisting_return, delisting_gap)
     index, tickers = prices.close.index, prices.close.columns
     caveats = list(prices.report["caveats"])
-    if last:
-        names = "name was" if len(last) == 1 else "names were"
+    if guessed := [n for n in last if tickers[n] not in prices.delisting_returns]:
+        names = "name was" if len(guessed) == 1 else "names were"
         caveats.append(
-            f"{len(last)} {names} delisted: the last quote lies {delisting_gap} or "
+            f"{len(guessed)} {names} delisted: the last quote lies {delisting_gap} or "
             "more sessions before the last day. The session after it a position "
             f"earns {delisting_return:.0%}, an assumption, and becomes cash."
         )
@@ -123,7 +126,7 @@ def _returns(close: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last_quotes(
-    close: pd.DataFrame, delisting_return: float, delisting_gap: int
+    prices: Prices, delisting_return: float, delisting_gap: int
 ) -> dict[int, int]:
     """Maps the column of each name that is delisted to the row of its last quote."""
     if not -1 <= delisting_return < np.inf:
@@ -136,10 +139,11 @@ def _last_quotes(
             f"config.backtest.delisting_gap is {delisting_gap}; it must be at least 1 "
             "session"
         )
-    quoted = close.notna().to_numpy()
+    quoted = prices.close.notna().to_numpy()
     missed = quoted[::-1].argmax(axis=0)  # Sessions since the last quote.
-    gone = quoted.any(axis=0) & (missed >= delisting_gap)
-    return {int(n): int(len(close) - 1 - missed[n]) for n in np.flatnonzero(gone)}
+    told = prices.close.columns.isin(list(prices.delisting_returns))
+    gone = quoted.any(axis=0) & (missed >= np.where(told, 1, delisting_gap))
+    return {int(n): int(len(quoted) - 1 - missed[n]) for n in np.flatnonzero(gone)}
 
 
 def _dollar_volume(prices: Prices):

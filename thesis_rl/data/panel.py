@@ -12,7 +12,16 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl import claims
-from thesis_rl.data import features, labels, market, prices, synthetic
+from thesis_rl.data import (
+    features,
+    gates,
+    labels,
+    market,
+    point_in_time,
+    synthetic,
+)
+from thesis_rl.data.frames import Prices
+from thesis_rl.data.point_in_time import Evidence
 from thesis_rl.types import Market, Panel
 
 
@@ -26,6 +35,7 @@ class Dataset(NamedTuple):
     label_reach: int  # Sessions that a label looks ahead.
     signal: np.ndarray | None  # [T, N], the planted signal of a synthetic market.
     report: dict  # Provenance, and every masked row counted by reason.
+    evidence: Evidence | None = None  # What features rest on.
 
     @property
     def dates(self) -> pd.DatetimeIndex:
@@ -49,18 +59,11 @@ def build(config) -> Dataset:
       ValueError: names the file and row, or the config key, that is wrong.
       FileNotFoundError: a file or folder is missing.
     """
-    if config.data.source == "synthetic":
-        if config.data.start or config.data.end:
-            raise ValueError(
-                "config.data.start and end cut real data; leave them '' for a "
-                "synthetic market, whose length is config.data.synthetic.num_days"
-            )
-        source, signal = synthetic.make(config.data.synthetic)
-    else:
-        source, signal = prices.load(config.data), None
+    source, evidence, signal = load(config)
     values, available = features.compute(source, config.features)
-    made = labels.make(source.close, config.labels)
+    made = labels.make(source.close, config.labels, source.member)
     quoted = source.close.notna().to_numpy()
+    listed = quoted if source.member is None else quoted & source.member.to_numpy()
     available &= quoted[:, :, None]
     table = claims.make_table(config.claims, config.features)
     truth, known = evaluate_claims(values, available, table)
@@ -71,7 +74,7 @@ def build(config) -> Dataset:
         known=known,
         score=jnp.asarray(made.score, jnp.float32),
         payoff=jnp.asarray(made.payoff, jnp.float32),
-        labelled=jnp.asarray(made.labelled & quoted, jnp.bool_),
+        labelled=jnp.asarray(made.labelled & listed, jnp.bool_),
     )
     delisting = config.backtest.delisting_return, config.backtest.delisting_gap
     return Dataset(
@@ -84,7 +87,39 @@ def build(config) -> Dataset:
         report=source.report
         | market.describe(source, *delisting)
         | _count_masked(panel, quoted, config.features),
+        evidence=evidence,
     )
+
+
+def load(config) -> tuple[Prices, Evidence, np.ndarray | None]:
+    """Loads prices and joins to them what events said.
+
+    Args:
+      config: the experiment's.
+
+    Returns:
+      Prices with signals, what these rest on, and the planted signal [T, N] of a
+      synthetic market.
+
+    Raises:
+      ValueError: as `build`.
+      FileNotFoundError: as `build`.
+    """
+    if config.data.source == "synthetic":
+        if config.data.start or config.data.end:
+            raise ValueError(
+                "config.data.start and end cut real data; leave them '' for a "
+                "synthetic market, whose length is config.data.synthetic.num_days"
+            )
+        source, signal = synthetic.make(config.data.synthetic)
+        return source, Evidence(source, {}, None, None), signal
+    tables, notices = point_in_time.read(config.data)
+    source, evidence = point_in_time.assemble(tables, config.data)
+    found = gates.inspect(source, tables)
+    if config.data.events.gates == "stop":
+        gates.refuse(found)
+    report = {"notices": notices, "findings": [f._asdict() for f in found]}
+    return source._replace(report=source.report | report), evidence, None
 
 
 @jax.jit

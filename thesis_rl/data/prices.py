@@ -5,26 +5,13 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from thesis_rl.data import quotes
+from thesis_rl.data import adjust, cells, quotes
+from thesis_rl.data.frames import Bars, Prices, given, with_coverage
 
 FILES = Path(__file__).parent / "files"
-
-
-class Prices(NamedTuple):
-    """What was quoted, one row a session, one column a ticker.
-
-    The index is datetime64[ns] without a time zone and is named date. All frames
-    share index and columns.
-    """
-
-    close: pd.DataFrame  # [T, N] adjusted for splits and dividends; NaN if not quoted.
-    volume: pd.DataFrame | None  # [T, N] shares, where the source has them.
-    signals: dict[str, pd.DataFrame]  # [T, N] features that come with the source.
-    report: dict  # JSON-able: source, range, hash, counts of what is masked, caveats.
-    open: pd.DataFrame | None = None  # [T, N] adjusted as the close is.
-    dollar_volume: pd.DataFrame | None = None  # [T, N] currency value traded that day.
 
 
 class Packaged(NamedTuple):
@@ -33,6 +20,7 @@ class Packaged(NamedTuple):
     file: str
     description: str
     caveats: tuple[str, ...]
+    splits: str = ""  # The file of splits, where prices are unadjusted.
 
 
 PACKAGED = {
@@ -53,6 +41,17 @@ PACKAGED = {
             "weight has a Sharpe of 1.23; only the excess counts.",
         ),
     ),
+    "us5_raw": Packaged(
+        "us5_raw_ohlcv.csv.gz",
+        "Daily unadjusted prices and volumes of 5 US stocks, from bokeh_sampledata "
+        "2026.1 (public domain), adjusted for splits",
+        (
+            "Survivorship: five names that are large today; FB begins in 2012 and "
+            "GOOG in 2004. Only the excess over equal weight counts.",
+            "Dividends are left out: returns are those of the price alone.",
+        ),
+        splits="us5_splits.csv",
+    ),
 }
 FOLDER_CAVEATS = (
     "Survivorship: names that were delisted are missing unless the files hold them.",
@@ -67,8 +66,8 @@ def load(config) -> Prices:
     """Loads the prices that a config names, cut to its range of days.
 
     Args:
-        config: config.data, with source (us20, us6 or files), path (a folder, for
-            files), and start and end (both inclusive, "" leaves the side open).
+        config: config.data, with source (us20, us6, us5_raw or files), path (a folder,
+            for files), and start and end (both inclusive, "" leaves the side open).
 
     Raises:
         ValueError: an unknown source, an empty path, or what `read_folder` and
@@ -80,15 +79,12 @@ def load(config) -> Prices:
         prices = read_folder(config.path)
     elif config.source in PACKAGED:
         packaged = PACKAGED[config.source]
-        prices = _read(
-            [FILES / packaged.file],
-            config.source,
-            packaged.description,
-            packaged.caveats,
-        )
+        read = _read_bars if packaged.splits else _read
+        files = [FILES / name for name in (packaged.file, packaged.splits) if name]
+        prices = read(files, config.source, packaged.description, packaged.caveats)
     else:
         raise ValueError(
-            "config.data.source must be one of us20, us6, synthetic, files, "
+            "config.data.source must be one of us20, us6, us5_raw, synthetic, files, "
             f"got {config.source!r}"
         )
     return between(prices, config.start, config.end)
@@ -137,7 +133,7 @@ def between(prices: Prices, start: str, end: str) -> Prices:
         )
 
     def cut(frame: pd.DataFrame | None) -> pd.DataFrame | None:
-        return None if frame is None else _given(frame.loc[first:last])
+        return None if frame is None else given(frame.loc[first:last])
 
     kept = prices._replace(
         close=close,
@@ -146,7 +142,7 @@ def between(prices: Prices, start: str, end: str) -> Prices:
         open=cut(prices.open),
         dollar_volume=cut(prices.dollar_volume),
     )
-    return _with_coverage(kept)
+    return with_coverage(kept)
 
 
 def _day(text: str, key: str) -> pd.Timestamp | None:
@@ -176,22 +172,45 @@ def _read(files: list[Path], source: str, description: str, caveats) -> Prices:
     if idle.any():
         caveats += (f"{idle.sum()} dates without any quote were left out.",)
     wide = wide[~idle]
-    report = {
+    report = _report(files, contents, tables, source, description, caveats)
+    volume, opens, dollars = (
+        given(wide[name]) for name in ("volume", "open", "dollars")
+    )
+    return with_coverage(Prices(wide["close"], volume, {}, report, opens, dollars))
+
+
+def _read_bars(files: list[Path], source: str, description: str, caveats) -> Prices:
+    """Reads a file of unadjusted bars and one of splits, and adjusts by them."""
+    contents = [file.read_bytes() for file in files]
+    bars = quotes.read(contents[0], files[0])
+    splits = quotes.actions(contents[1], files[1], "split")
+    wide = bars.pivot(index="date", columns="ticker")
+    split = splits.pivot(index="date", columns="ticker", values="split")
+    split = split.reindex_like(wide["close"])
+    raw = Bars(wide["open"], wide["close"], wide["volume"], split, split * np.nan)
+    tables = [bars, splits]
+    return adjust.adjusted(
+        raw, _report(files, contents, tables, source, description, caveats)
+    )
+
+
+def _report(files, contents, tables, source: str, description: str, caveats) -> dict:
+    return {
         "source": source,
         "description": description,
         "sha256": hashlib.sha256(b"".join(contents)).hexdigest(),
+        "files": [
+            {
+                "file": file.name,
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "tickers": sorted(rows["ticker"].unique()),
+                "fields": rows.columns.drop(["date", "ticker"]).to_list(),
+            }
+            for file, content, rows in zip(files, contents, tables, strict=True)
+        ],
         "caveats": list(caveats),
         "synthetic": False,
     }
-    volume, opens, dollars = (
-        _given(wide[name]) for name in ("volume", "open", "dollars")
-    )
-    return _with_coverage(Prices(wide["close"], volume, {}, report, opens, dollars))
-
-
-def _given(frame: pd.DataFrame) -> pd.DataFrame | None:
-    """Returns the frame, or None where it holds no number at all."""
-    return frame if frame.notna().any(axis=None) else None
 
 
 def _check_unique(table: pd.DataFrame) -> None:
@@ -200,31 +219,7 @@ def _check_unique(table: pd.DataFrame) -> None:
         row = table.iloc[twice.argmax()]
         same = (table["date"] == row["date"]) & (table["ticker"] == row["ticker"])
         raise ValueError(
-            f"{quotes.place(*row.name)}: {row['ticker']} on {row['date']:%Y-%m-%d} "
-            f"stands already in {quotes.place(*same.idxmax())}; one row a date and "
+            f"{cells.place(*row.name)}: {row['ticker']} on {row['date']:%Y-%m-%d} "
+            f"stands already in {cells.place(*same.idxmax())}; one row a date and "
             "ticker is right"
         )
-
-
-def _with_coverage(prices: Prices) -> Prices:
-    """Reports what is quoted; a gap lies between a ticker's first and last quote."""
-    close = prices.close
-    quoted = close.notna()
-    listed = quoted.cummax() & quoted[::-1].cummax()[::-1]
-    masked = {
-        "gap": int((listed & ~quoted).to_numpy().sum()),
-        "not listed": int((~listed).to_numpy().sum()),
-    }
-    for reason, frame in (("no volume", prices.volume), ("no open", prices.open)):
-        if frame is not None:
-            masked[reason] = int((quoted & frame.isna()).to_numpy().sum())
-    if prices.volume is not None:
-        masked["volume of 0"] = int((quoted & (prices.volume == 0)).to_numpy().sum())
-    coverage = {
-        "first": f"{close.index[0]:%Y-%m-%d}",
-        "last": f"{close.index[-1]:%Y-%m-%d}",
-        "num_days": len(close),
-        "tickers": list(close.columns),
-        "masked": masked,
-    }
-    return prices._replace(report=prices.report | coverage)

@@ -8,12 +8,12 @@ long         the same and ticker, rows of many tickers
 wide         date, and one column of closes a ticker
 """
 
-import io
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from thesis_rl.data import cells
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 PRICES = ("open", "high", "low", "close", "adj_close")
@@ -41,8 +41,30 @@ def parse(content: bytes, path: Path) -> pd.DataFrame:
         ValueError: with the file, line and field at fault, and what would be right.
         ImportError: where a Parquet file is met and pyarrow is not installed.
     """
-    read = _parquet if path.suffix == ".parquet" else _csv
-    frame = read(content, path)
+    given = read(content, path)
+    close = given["adj_close" if "adj_close" in given else "close"]
+    own = given.get("close", close)
+    absent = pd.Series(np.nan, given.index)
+    scaled = "open" in given and "close" in given
+    opens = given["open"] * (close / own) if scaled else absent
+    volume = given.get("volume", absent)
+    return given[["date", "ticker"]].assign(
+        close=close, open=opens, volume=volume, dollars=own * volume
+    )
+
+
+def read(content: bytes, path: Path) -> pd.DataFrame:
+    """Reads a file into one row a quote, as it is given; arguments as `parse`.
+
+    Returns:
+        Columns date (datetime64[ns]), ticker and those of `PRICES` and volume that
+        the file has, float64, NaN where empty. The index is that of `parse`.
+
+    Raises:
+        ValueError: as `parse`.
+        ImportError: as `parse`.
+    """
+    frame = cells.read(content, path)
     plain = frame.columns.str.strip().str.lower().str.replace(" ", "_")
     wide = NOT_WIDE.isdisjoint(plain)
     frame.columns = frame.columns.where(plain != "date", "date") if wide else plain
@@ -54,49 +76,36 @@ def parse(content: bytes, path: Path) -> pd.DataFrame:
     return table
 
 
+def actions(content: bytes, path: Path, field: str) -> pd.DataFrame:
+    """Reads a CSV file of splits or dividends: date, ticker and the field.
+
+    Args:
+        content: the bytes of the file.
+        path: names the file in errors.
+        field: split, new shares per old, or dividend, cash a share.
+
+    Returns:
+        The three columns, indexed by line.
+
+    Raises:
+        ValueError: with the file, line and field at fault.
+    """
+    frame = cells.own_csv(content, path, ("date", "ticker", field))
+    value = cells.positive(frame[field], path)
+    cells.refuse(frame[field], value.isna(), "must be a number above 0", path)
+    return pd.DataFrame(
+        {
+            "date": cells.days(frame["date"], path),
+            "ticker": cells.filled(frame["ticker"], path),
+            field: value,
+        }
+    )
+
+
 def ticker_of(path: Path) -> str:
     """Names the ticker of a file: its name up to the suffix, BRK.B of BRK.B.csv."""
     suffix = next(suffix for suffix in SUFFIXES if path.name.endswith(suffix))
     return path.name.removesuffix(suffix)
-
-
-def place(path: Path, line: int) -> str:
-    """Says where in a file, as a person who opens it would count."""
-    return f"{path}, {'row' if Path(path).suffix == '.parquet' else 'line'} {line}"
-
-
-def _csv(content: bytes, path: Path) -> pd.DataFrame:
-    try:
-        rows = pd.read_csv(
-            io.BytesIO(content),
-            header=None,  # So that pandas renames no column and the index is the line.
-            dtype=object,
-            keep_default_na=False,  # NA and TRUE are tickers.
-            na_values=["", "nan", "NaN"],
-            skip_blank_lines=False,
-            encoding="utf-8-sig",
-            compression="gzip" if path.suffix == ".gz" else None,
-        )
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read as CSV: {error}") from error
-    rows.index += 1
-    frame = rows.iloc[1:].dropna(how="all")
-    return frame.set_axis(rows.iloc[0].fillna("").to_list(), axis=1)
-
-
-def _parquet(content: bytes, path: Path) -> pd.DataFrame:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise ImportError(f"{path} needs pyarrow: pip install pyarrow") from None
-    try:
-        frame = pd.read_parquet(io.BytesIO(content))
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
-    if any(name is not None for name in frame.index.names):
-        frame = frame.reset_index()
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return frame.set_axis(frame.columns.astype(str), axis=1)
 
 
 def _check_header(frame: pd.DataFrame, wide: bool, path: Path) -> None:
@@ -123,77 +132,37 @@ def _check_header(frame: pd.DataFrame, wide: bool, path: Path) -> None:
 
 
 def _wide(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    closes = frame.drop(columns="date").apply(_price, path=path)
-    table = closes.assign(date=_dates(frame["date"], path)).melt(
+    closes = frame.drop(columns="date").apply(cells.positive, path=path)
+    return closes.assign(date=cells.days(frame["date"], path)).melt(
         "date", var_name="ticker", value_name="close", ignore_index=False
     )
-    return table.assign(open=np.nan, volume=np.nan, dollars=np.nan)
 
 
 def _long(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    prices = {name: _price(frame[name], path) for name in PRICES if name in frame}
-    _check_range(prices, path)
+    given = {n: cells.positive(frame[n], path) for n in PRICES if n in frame}
+    _check_range(given, path)
     ticker = ticker_of(path)
     if "ticker" in frame:
         ticker = frame["ticker"]
-        _refuse(ticker, ticker.isna(), "must name the stock", path)
+        cells.refuse(ticker, ticker.isna(), "must name the stock", path)
         ticker = ticker.astype(str)
-    volume = np.nan
     if "volume" in frame:
-        volume = _numbers(frame["volume"], path)
-        _refuse(frame["volume"], volume < 0, "must be 0 or more", path)
-    close = prices["adj_close" if "adj_close" in prices else "close"]
-    own = prices.get("close", close)
-    opens = np.nan
-    if "open" in prices and "close" in prices:
-        opens = prices["open"] * (close / own)
-    return pd.DataFrame(
-        {
-            "date": _dates(frame["date"], path),
-            "ticker": ticker,
-            "close": close,
-            "open": opens,
-            "volume": volume,
-            "dollars": own * volume,
-        }
-    )
-
-
-def _dates(column: pd.Series, path: Path) -> pd.Series:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        days = column.dt.tz_localize(None)
-    else:
-        text = column.astype(str)
-        days = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
-    fits = days.between(pd.Timestamp.min, pd.Timestamp.max)
-    good = fits & (days == days.dt.normalize())
-    _refuse(column, ~good, "must be a day such as 2020-01-31", path)
-    return days.astype("datetime64[ns]")
-
-
-def _numbers(column: pd.Series, path: Path) -> pd.Series:
-    numbers = pd.to_numeric(column, errors="coerce").astype(np.float64)
-    rule = "must be a number, or empty where there is no quote"
-    _refuse(column, column.notna() & numbers.isna(), rule, path)
-    _refuse(column, np.isinf(numbers), "must be finite", path)
-    return numbers
-
-
-def _price(column: pd.Series, path: Path) -> pd.Series:
-    numbers = _numbers(column, path)
-    _refuse(column, numbers <= 0, "must be above 0", path)
-    return numbers
+        given["volume"] = cells.numbers(frame["volume"], path)
+        negative = given["volume"] < 0
+        cells.refuse(frame["volume"], negative, "must be 0 or more", path)
+    date = cells.days(frame["date"], path)
+    return pd.DataFrame({"date": date, "ticker": ticker} | given)
 
 
 def _check_range(prices: dict[str, pd.Series], path: Path) -> None:
     absent = pd.Series(np.nan, next(iter(prices.values())).index)
     high, low = (prices.get(name, absent) for name in ("high", "low"))
-    _refuse(high, high < low, "must not be below low", path)
+    cells.refuse(high, high < low, "must not be below low", path)
     for name in ("close", "open"):
         price = prices.get(name, absent)
         slack = TOLERANCE * price
         outside = (price > high + slack) | (price < low - slack)
-        _refuse(price, outside, "must lie between low and high", path)
+        cells.refuse(price, outside, "must lie between low and high", path)
 
 
 def _check_order(table: pd.DataFrame, path: Path) -> None:
@@ -203,16 +172,7 @@ def _check_order(table: pd.DataFrame, path: Path) -> None:
         ticker, day = table["ticker"].iloc[row], table["date"].iloc[row]
         above = table[table["ticker"] == ticker].loc[: table.index[row]].iloc[-2]
         raise ValueError(
-            f"{place(path, table.index[row])}: date {day:%Y-%m-%d} of {ticker} stands "
-            f"below {above['date']:%Y-%m-%d} of line {above.name}; sort the rows by "
-            "date, oldest first"
+            f"{cells.place(path, table.index[row])}: date {day:%Y-%m-%d} of {ticker} "
+            f"stands below {above['date']:%Y-%m-%d} of line {above.name}; sort the "
+            "rows by date, oldest first"
         )
-
-
-def _refuse(column: pd.Series, bad: pd.Series, rule: str, path: Path) -> None:
-    """Raises if a row is `bad`, for the first one that is."""
-    if bad.any():
-        line = bad.idxmax()
-        value = "nothing" if pd.isna(column[line]) else column[line]
-        where = place(path, line)
-        raise ValueError(f"{where}: {column.name} {rule}, got {value}")

@@ -32,6 +32,7 @@ def warnings(summary: dict) -> list[str]:
             else "config.backtest.same_close is set; with fill_lag = "
             f"{rules['fill_lag']} no fill made use of it."
         )
+    said += summary["data"].get("notices", [])
     if config["size"] == "smoke":
         said.append(
             "SMOKE RUN: few days, steps and seeds. It shows that the code runs."

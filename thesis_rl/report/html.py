@@ -13,6 +13,7 @@ from thesis_rl.experiment import Result
 from thesis_rl.report import (
     account,
     assumptions,
+    audit,
     book_plots,
     canvas,
     cost_tables,
@@ -99,6 +100,7 @@ def sentences(summary: dict) -> dict[str, str | list[str]]:
         "not_earnable": regime_tables.NOT_EARNABLE,
         "calibrated": forecast_tables.calibrated(summary),
         "written": wording.written(summary),
+        "audit": audit.problems(summary),
     }
 
 
@@ -138,6 +140,7 @@ def tables(summary: dict) -> dict[str, Sheet | None]:
         "calibration": forecast_tables.calibration(summary),
         "rank_ic": forecast_tables.rank_ic(summary),
         "claims": forecast_tables.claims(summary),
+        "audit": audit.tabulate(summary),
         "masked": wording.masked(summary),
     }
 
@@ -149,7 +152,7 @@ def figures(result: Result, summary: dict) -> dict[str, Markup | None]:
     dates, books, theses = dataset.dates[days], result.books, result.theses
     quoted, truth, known = (
         np.asarray(x)[days]
-        for x in (dataset.market.tradable, dataset.panel.truth, dataset.panel.known)
+        for x in (dataset.market.eligible, dataset.panel.truth, dataset.panel.known)
     )
     rules, paths = config.backtest, summary["paths"]
     charged = rules.commission_bps + rules.half_spread_bps

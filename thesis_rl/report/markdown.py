@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from thesis_rl.report import (
     account,
     assumptions,
+    audit,
     cost_tables,
     evidence,
     forecast_tables,
@@ -96,6 +97,9 @@ def _forecasts(summary: dict) -> list[str]:
         _table(forecast_tables.rank_ic(summary)),
         _table(forecast_tables.claims(summary)),
         wording.written(summary),
+        "### Evidence" if audit.tabulate(summary) else "",
+        _table(audit.tabulate(summary)),
+        plain(audit.problems(summary)),
         "## Learning curves",
         "They are drawn in `report.html`; `metrics.jsonl` holds their numbers.",
     ]

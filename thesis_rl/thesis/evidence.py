@@ -2,13 +2,14 @@
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
+Conditions = Sequence[tuple[str, str, float]]
 Rules = Mapping[str, Mapping[str, Any]]  # `config.claims`; its order is claim order.
 
 COMPARISONS = {
@@ -34,6 +35,8 @@ class Row(NamedTuple):
     source: str
     horizons: tuple[int, ...]  # Sessions.
     confidence: float | None = None  # Calibrated probability of the decision.
+    # For each feature, what it rests on, as `data.citations` cites it.
+    citations: Mapping[str, list[dict[str, Any]]] | None = None
 
 
 class Finding(NamedTuple):
@@ -47,9 +50,10 @@ class Finding(NamedTuple):
     truth: bool
     numbers: str  # "mom10 = +0.0321"
     quote: str  # "mom10 = +0.0321, above 0: yes"
+    features: tuple[str, ...]  # What its conditions read.
 
 
-def collect(row: Row, rules: Rules) -> list[dict[str, str]]:
+def collect(row: Row, rules: Rules) -> list[dict[str, Any]]:
     """Lists one evidence entry for every known claim, asserted or declined.
 
     Raises:
@@ -58,7 +62,7 @@ def collect(row: Row, rules: Rules) -> list[dict[str, str]]:
     return entries(row, examine(row, rules))
 
 
-def entries(row: Row, findings: list[Finding]) -> list[dict[str, str]]:
+def entries(row: Row, findings: list[Finding]) -> list[dict[str, Any]]:
     """Writes the known findings as the thesis's evidence entries."""
     return [
         {
@@ -67,10 +71,19 @@ def entries(row: Row, findings: list[Finding]) -> list[dict[str, str]]:
             "quote": finding.quote,
             "source": row.source,
             "time": row.as_of,
+            **_citations(row, finding),
         }
         for finding in findings
         if finding.known
     ]
+
+
+def _citations(row: Row, finding: Finding) -> dict[str, list]:
+    """Gathers what a claim's available features rest on, each event once."""
+    if row.citations is None:
+        return {}
+    cited = [c for name in finding.features for c in row.citations.get(name, ())]
+    return {"citations": [c for i, c in enumerate(cited) if c not in cited[:i]]}
 
 
 def examine(row: Row, rules: Rules) -> list[Finding]:
@@ -90,10 +103,7 @@ def examine(row: Row, rules: Rules) -> list[Finding]:
     findings = []
     for index, (claim_id, rule) in enumerate(rules.items()):
         conditions = rule["conditions"]
-        answers, numbers, quotes = zip(
-            *(_read(claim_id, condition, row.features) for condition in conditions),
-            strict=True,
-        )
+        answers, numbers, quotes = _read_all(claim_id, conditions, row.features)
         holds, decided = all(answers), False in answers or None not in answers
         if (truth[index], known[index]) != (holds, decided):
             raise ValueError(
@@ -112,9 +122,26 @@ def examine(row: Row, rules: Rules) -> list[Finding]:
                 truth=holds,
                 numbers="; ".join(numbers),
                 quote="; ".join(quotes),
+                features=tuple(dict.fromkeys(name for name, _, _ in conditions)),
             )
         )
     return findings
+
+
+def quote(
+    claim_id: str, conditions: Conditions, features: Mapping[str, float | None]
+) -> str:
+    """Quotes what features, None where not available, say about a claim."""
+    return "; ".join(_read_all(claim_id, conditions, features)[2])
+
+
+def _read_all(
+    claim_id: str, conditions: Conditions, features: Mapping[str, float | None]
+) -> tuple[tuple, tuple, tuple]:
+    """Returns answers, numbers and quotes, one a condition."""
+    read = (_read(claim_id, condition, features) for condition in conditions)
+    answers, numbers, quotes = zip(*read, strict=True)
+    return answers, numbers, quotes
 
 
 def _read(

@@ -10,7 +10,7 @@ from jsonschema.exceptions import ValidationError
 
 from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 TOLERANCE = 1e-5  # Of sums of probabilities, which the policy makes in float32.
 
 
@@ -86,6 +86,13 @@ def _claim_problems(thesis: dict[str, Any]) -> list[str]:
         f"as_of, {as_of}"
         for entry in evidence
         if entry["time"] > as_of  # ISO dates sort as text.
+    ]
+    found += [
+        f"evidence[{entry['claim_id']}]: what it cites of {cited['document']} was "
+        f"known {cited['known'][:10]}, after the thesis's as_of, {as_of}"
+        for entry in evidence
+        for cited in entry.get("citations", ())
+        if cited["known"][:10] > as_of
     ]
     for field in ("claims", "evidence"):
         ids = [entry["claim_id"] for entry in thesis[field]]

@@ -1,0 +1,135 @@
+"""From a number in a thesis to the events it rests on, and to their bytes.
+
+A citation names a source, a document and what stands there, when that was known, and
+the SHA-256 of the bytes it was read from.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from thesis_rl.data import features, point_in_time
+from thesis_rl.data.frames import Prices
+from thesis_rl.data.point_in_time import Evidence
+
+Citation = dict[str, Any]
+# Sessions back from the day whose close a feature rests on; all others rest on every
+# close since the first.
+CLOSES = {
+    "mom10": (10, 0),
+    "mom30": (30, 0),
+    "f_momentum": (252, 21),
+    "vol": range(60, -1, -1),
+    "sma50_gap": range(49, -1, -1),
+    "sma200_gap": range(199, -1, -1),
+    "drawdown": range(251, -1, -1),
+}
+ACTIONS = ("split", "dividend")
+
+
+def of_row(
+    evidence: Evidence, names: Iterable[str], day: int, name: int
+) -> dict[str, list[Citation]]:
+    """Cites what the features of one row rest on.
+
+    Args:
+        evidence: of the data set.
+        names: features, each available in that row.
+        day: index of the row's day.
+        name: index of the row's name.
+
+    Returns:
+        For each feature its citations; none where a feature rests on no events, as in
+        a simulated market.
+    """
+    cited = {}
+    for feature in names:
+        base = feature.removesuffix("_rel").removesuffix("_age")
+        if base in features.FEATURES:
+            cited[feature] = _prices(evidence, base, day, name)
+        else:
+            rows = point_in_time.behind(evidence, base, day, name)
+            cited[feature] = [_citation(row) for row in rows.to_dict("records")]
+    return cited
+
+
+def _prices(evidence: Evidence, feature: str, day: int, name: int) -> list[Citation]:
+    """Cites closes, or volumes; splits and dividends between them too."""
+    prices = evidence.prices
+    field = "volume" if feature == "volume_ratio" else "close"
+    back = range(19, -1, -1) if field == "volume" else CLOSES.get(feature)
+    days = np.arange(day + 1) if back is None else day - np.array(back)
+    ticker = prices.close.columns[name]
+    if "bars" not in evidence.tables:
+        return _quotes(prices, ticker, field, days)
+    bars = evidence.tables["bars"]
+    bars = bars[bars["name"] == ticker]
+    times = bars["event_time"]
+    closes = evidence.decision_times
+    wanted = (bars["field"] == field) & times.isin(closes[days])
+    between = (times > closes[days[0]]) & (times <= closes[days[-1]])
+    wanted |= bars["field"].isin(ACTIONS) & between
+    used = bars[wanted & (bars["knowledge_time"] <= closes[day])]
+    by_document = used.groupby(["field", "document", "raw"], sort=False)
+    return [_together(rows) for _, rows in by_document]
+
+
+def _quotes(prices: Prices, ticker: str, field: str, days: np.ndarray) -> list:
+    """Cites the files that quotes were read from, as they stand there."""
+    frames = [(field, prices.volume if field == "volume" else prices.close, days)]
+    if prices.as_traded is not None:
+        between = np.arange(days[0] + 1, days[-1] + 1)
+        frames = [(field, getattr(prices.as_traded, field), days)]
+        frames += [(kind, getattr(prices.as_traded, kind), between) for kind in ACTIONS]
+    return [
+        {
+            "source": prices.report["source"],
+            "name": ticker,
+            "field": kind,
+            "event_times": [f"{day:%Y-%m-%d}" for day in values.index],
+            "known": f"{values.index[-1]:%Y-%m-%d}",
+            "values": values.tolist(),
+            "document": file["file"],
+            "raw": file["sha256"],
+        }
+        for kind, frame, rows in frames
+        if len(values := frame[ticker].iloc[rows].dropna())
+        for file in prices.report.get("files", ())
+        if ticker in file["tickers"] and kind in file["fields"]
+    ]
+
+
+def _together(rows: pd.DataFrame) -> Citation:
+    """Cites events of one field and document as one."""
+    first = _citation(rows.iloc[0].to_dict())
+    return first | {
+        "event_times": [iso(time) for time in rows["event_time"]],
+        "known": iso(rows["knowledge_time"].max()),
+        "values": rows["value"].tolist(),
+    }
+
+
+def _citation(row: dict[str, Any]) -> Citation:
+    """Cites one event; a text with the span that speaks most for its score."""
+    cited = {
+        "source": row["source"],
+        "name": row["name"],
+        "field": row["field"],
+        "event_times": [iso(row["event_time"])],
+        "known": iso(row["knowledge_time"]),
+        "values": [row["value"]],
+        "document": row["document"],
+        "raw": row["raw"],
+        "place": row["place"],
+    }
+    if "start" in row:
+        start, stop = int(row["start"]), int(row["stop"])
+        cited |= {"quote": row["text"][start:stop], "span": [start, stop]}
+    return cited
+
+
+def iso(time: pd.Timestamp) -> str:
+    """Writes an instant, UTC."""
+    return f"{time:%Y-%m-%dT%H:%M:%S}Z"

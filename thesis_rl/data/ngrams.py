@@ -1,0 +1,178 @@
+"""A scorer of our own: which words came before a name beat the market.
+
+    score = 2 P(beats | text) - 1
+
+with P as in `bag_of_words`. It is fitted again and again as time goes by, each time on
+the articles whose outcome was known by then, and reads only articles of later.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from thesis_rl.data import bag_of_words, stories
+from thesis_rl.data.bag_of_words import Model
+from thesis_rl.data.sentiment import Scorer
+
+SCHEME = 1  # Of how texts are counted and labelled; part of a scorer's version.
+
+
+class Settings(NamedTuple):
+    """What a scorer's version is the hash of."""
+
+    horizon: int = 5  # Sessions that a label looks ahead from the fill.
+    every: int = 63  # Sessions from one fit to the next, a quarter.
+    min_articles: int = 500  # Fewer are not fitted.
+    buckets: int = 2**18
+    l2: float = 1.0
+
+
+DEFAULTS = Settings()
+
+
+class Fitted(NamedTuple):
+    """Models in order of time, and what they were fitted on."""
+
+    settings: Settings
+    models: tuple[Model, ...]
+    instants: np.ndarray  # Of each fit, datetime64[ns], UTC.
+    num_articles: tuple[int, ...]  # Behind each model.
+    left_out: dict[str, int]  # Articles without a label, and fits, by reason.
+
+
+def fit(
+    events: pd.DataFrame,
+    names: Sequence[str],
+    closes,
+    close: np.ndarray,
+    settings: Settings = DEFAULTS,
+) -> Fitted:
+    """Fits a model at every settings.every-th close, on what was known before it.
+
+    An article trains once its label was known before the close of the fit: with the
+    first version of its text, and each story once, see `stories.trace`.
+
+    Args:
+        events: articles, as `sentiment.compute` takes them.
+        names: N tickers.
+        closes: T closes of consecutive sessions, UTC.
+        close: [T, N] adjusted closes, NaN where not quoted.
+        settings: of labels, fits and n-grams.
+
+    Returns:
+        The models; none of a fit with fewer than settings.min_articles, or where all
+        beat the market or none did.
+
+    Raises:
+        ValueError: closes that do not ascend, prices of another shape, a setting that
+            is not above 0, or what `stories.trace` refuses.
+        RuntimeError: a fit that does not converge.
+    """
+    closes = pd.DatetimeIndex(closes).to_numpy("datetime64[ns]")
+    close = np.asarray(close, np.float64)
+    _check(closes, close, names, settings)
+    traced = stories.trace(events)
+    first = traced[traced["row"] == traced["first_row"]]
+    column = pd.Index(names).get_indexer(first["name"])
+    decided = np.searchsorted(closes, first["start"].to_numpy("datetime64[ns]"))
+    beat, reasons = label(decided, column, close, settings.horizon)
+    known = decided + 1 + settings.horizon
+    has_label = np.flatnonzero(np.isfinite(beat))
+    beat, known = beat[has_label], known[has_label]
+    texts = events["text"].iloc[first["row"].iloc[has_label]].to_list()
+    counts = bag_of_words.count(texts, settings.buckets)
+
+    models, instants, sizes, unfit = [], [], [], 0
+    for session in range(settings.every, len(closes), settings.every):
+        told = np.flatnonzero(known < session)
+        if len(told) < settings.min_articles or len(np.unique(beat[told])) < 2:
+            unfit += 1
+            continue
+        models.append(bag_of_words.regress(counts[told], beat[told], settings.l2))
+        instants.append(closes[session])
+        sizes.append(len(told))
+    left_out = reasons | {"fit with too few articles or one outcome": unfit}
+    instants = np.array(instants, "datetime64[ns]")
+    return Fitted(settings, tuple(models), instants, tuple(sizes), left_out)
+
+
+def scorer(fitted: Fitted) -> Scorer:
+    """Makes a scorer that reads each text with the latest model from before it.
+
+    A text known before or at the first fit has no score, nor has one without a word.
+    """
+    described = json.dumps([SCHEME, fitted.settings])
+    version = hashlib.sha256(described.encode()).hexdigest()[:12]
+    return Scorer("ngrams", version, functools.partial(_score, fitted))
+
+
+def label(
+    decided: np.ndarray, column: np.ndarray, close: np.ndarray, horizon: int
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Says whether names beat the market after their articles.
+
+        r[n] = P[t+1+h] / P[t+1] - 1,  beat = r[n] > mean of r over all n that have it
+
+    with t the first close at which an article could be acted on; known at t + 1 + h.
+
+    Args:
+        decided: [E] t, as an index of sessions; T where there is none.
+        column: [E] n, -1 for a name that has no prices here.
+        close: [T, N] adjusted closes.
+        horizon: h, sessions.
+
+    Returns:
+        beat [E], 1 or 0, NaN without a label; and how many have none, by reason. A
+        market of fewer than 2 names gives none.
+    """
+    start, stop = decided + 1, decided + 1 + horizon
+    # Before the first close there may have been others to act at.
+    listed, dated, over = column >= 0, decided > 0, stop < len(close)
+    fits = np.flatnonzero(listed & dated & over)
+    returns = np.full(close.shape, np.nan)
+    num_sold = max(len(close) - horizon, 0)
+    returns[:num_sold] = close[horizon:] / close[:num_sold] - 1
+    has = np.isfinite(returns)
+    num = has.sum(axis=1, keepdims=True)
+    market = np.where(has, returns, 0).sum(axis=1, keepdims=True) / np.maximum(num, 1)
+    excess = np.where(num >= 2, returns - market, np.nan)[start[fits], column[fits]]
+    beat = np.full(len(decided), np.nan)
+    beat[fits] = np.where(np.isnan(excess), np.nan, excess > 0)
+    return beat, {
+        "article of a name without prices": int((~listed).sum()),
+        "article before the first close": int((listed & ~dated).sum()),
+        "article whose outcome is not known yet": int((listed & dated & ~over).sum()),
+        "article without a price at the fill or after": int(np.isnan(excess).sum()),
+    }
+
+
+def _score(fitted: Fitted, texts: Sequence[str], known: np.ndarray) -> np.ndarray:
+    scores = np.full(len(texts), np.nan)
+    if not fitted.models:
+        return scores
+    counts = bag_of_words.count(texts, fitted.settings.buckets)
+    readable = np.diff(counts.indptr) > 0
+    # Strictly before: a model fitted at the very instant does not count.
+    latest = np.searchsorted(fitted.instants, known) - 1
+    for number in np.unique(latest[latest >= 0]):
+        on = np.flatnonzero((latest == number) & readable)
+        scores[on] = np.tanh(bag_of_words.logits(fitted.models[number], counts[on]) / 2)
+    return scores
+
+
+def _check(closes, close, names, settings: Settings) -> None:
+    if (np.diff(closes) <= np.timedelta64(0)).any():
+        raise ValueError("closes must ascend, a session each")
+    if close.shape != (len(closes), len(names)):
+        raise ValueError(
+            f"close has the shape {close.shape}; want a row for each of the "
+            f"{len(closes)} closes and a column for each of the {len(names)} names"
+        )
+    for key, value in settings._asdict().items():
+        if not value > 0:
+            raise ValueError(f"{key} must be above 0, got {value}")
