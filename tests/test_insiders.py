@@ -85,7 +85,7 @@ def test_both_ends_of_the_window_count_to_the_nanosecond():
     np.testing.assert_array_equal(values, [np.nan, 500, 500, 0])
 
 
-def test_a_trade_filed_too_late_never_counts_but_shows_that_filings_are_followed():
+def test_a_trade_filed_too_late_never_counts():
     rows = [trade("sale", "2021-03-01", "2024-03-05", 500)]
     assert net(rows, "2024-03-05", "2024-06-03")[0] == [0, 0]
 
@@ -127,16 +127,22 @@ def test_the_same_place_in_another_document_is_another_trade():
     assert net(rows, "2024-03-05", "2024-03-06")[0] == [-500, -1000]
 
 
-def test_a_form_without_a_trade_shows_that_there_was_none():
+def test_a_listed_form_that_nobody_read_is_no_evidence_of_a_lack_of_trades():
+    rows = [form("4", "2024-03-05"), form("10-Q", "2024-03-06")]
+    values, age = net(rows, "2024-03-08")
+    assert np.isnan(values).all() and np.isnan(age).all()
+
+
+def test_it_is_as_old_as_the_latest_filing_of_a_trade():
     rows = [
-        form("10-Q", "2024-03-01"),
-        form("4", "2024-03-05"),
-        form("4/A", "2024-03-07"),
+        trade("sale", "2024-01-04", "2024-01-05", 500),
+        trade("sale", "2023-11-06", "2024-03-05", 600, document="2"),
     ]
-    days = "2024-03-04", "2024-03-05", "2024-03-08"
-    values, age = net(rows, *days)
-    np.testing.assert_array_equal(values, [np.nan, 0, 0])
-    np.testing.assert_array_equal(age > 1, [False, False, True])
+    values, age = net(rows, "2024-03-04", "2024-03-05", "2024-06-04")
+    assert values == [-500, -500, 0]
+    filed = pd.to_datetime(["2024-01-05 15:30", "2024-03-05 15:30", "2024-03-05 15:30"])
+    passed = closes("2024-03-04", "2024-03-05", "2024-06-04") - filed
+    np.testing.assert_allclose(age, passed / pd.Timedelta("1D"))
 
 
 def test_trades_of_any_size_leave_an_exact_zero():
@@ -279,13 +285,10 @@ def test_cited_trades_alone_give_the_same_number():
 
 
 def test_an_empty_window_cites_the_latest_filing():
-    rows = events.table(
-        [
-            form("4", "2024-06-03"),
-            trade("sale", "2024-01-04", "2024-01-05", 500),
-            form("10-K", "2024-06-04"),
-        ]
-    )
-    day = closes("2024-06-05")[0]
-    assert insiders.cite(rows, "f_insider", "A", day).index.to_list() == [0]
-    assert insiders.cite(rows, "f_insider", "A", closes("2024-01-08")[0]).index[0] == 1
+    bought = trade("purchase", "2024-03-06", "2024-03-07", 500)
+    late = trade("sale", "2023-03-06", "2024-03-11", 700, document="2")
+    rows = events.table([bought, late, form("4", "2024-06-03")])
+    last = bought["event_time"] + WINDOW
+    assert insiders.cite(rows, "f_insider", "A", last).index.to_list() == [0]
+    after = last + pd.Timedelta(1)
+    assert insiders.cite(rows, "f_insider", "A", after).index.to_list() == [1]

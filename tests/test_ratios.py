@@ -170,6 +170,28 @@ def test_years_of_53_weeks():
     check(ratios_at("2024-06-03", *filings), profitability=(15 + 53 - 13) / 100)
 
 
+@pytest.mark.parametrize(
+    "start, found",
+    [
+        ("2023-01-04", True),
+        ("2023-01-05", False),
+        ("2022-12-29", True),
+        ("2022-12-28", False),
+    ],
+)
+def test_a_start_three_days_from_the_last_end_still_follows_it(start, found):
+    """As days of New York: in UTC a period ends on the next day."""
+    year, before = ("2022-01-01", "2022-12-31"), ("2022-01-01", "2022-03-31")
+    now = (start, "2023-03-31")
+    filings = (
+        filing("A", "2023-02-01", {"NetIncomeLoss": {year: 40, before: 10}}),
+        filing(
+            "A", "2023-05-04", {"NetIncomeLoss": {now: 11}, "Assets": {now[1]: 100}}
+        ),
+    )
+    check(ratios_at("2023-06-01", *filings), profitability=0.41 if found else np.nan)
+
+
 def test_a_tag_that_changed_between_years():
     """2022 was stated under the old tag alone, both quarters under the new."""
     tag = "RevenueFromContractWithCustomerExcludingAssessedTax"

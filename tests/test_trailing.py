@@ -48,6 +48,7 @@ def test_no_step_leads_past_the_end():
     """The year to day 273 would follow from a later one minus a quarter and a year."""
     made = flows((0, 365, 10), (273, 365, 3), (-92, 0, 2))
     assert year(made, 273) is None
+    assert year(flows((0, 366, 1)), 365) is None
 
 
 @pytest.mark.parametrize("days", [364, 365, 366, 371])

@@ -167,7 +167,9 @@ def parse(root: str, source: str) -> pd.DataFrame:
 
 
 def _contents(quoted: Prices, config) -> list[tuple[Path, bytes]]:
-    """Reads the files that prices came from."""
+    """Reads the files that prices came from; none where they are raw responses."""
+    if config.source == "store":
+        return []
     folder = Path(config.path) if config.source == "files" else prices.FILES
     folder = folder.parent if folder.is_file() else folder
     paths = [folder / file["file"] for file in quoted.report.get("files", ())]

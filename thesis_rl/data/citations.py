@@ -64,8 +64,7 @@ def _prices(evidence: Evidence, feature: str, day: int, name: int) -> list[Citat
     ticker = prices.close.columns[name]
     if "bars" not in evidence.tables:
         return _quotes(prices, ticker, field, days)
-    bars = evidence.tables["bars"]
-    bars = bars[bars["name"] == ticker]
+    bars = evidence.bars[ticker]
     times = bars["event_time"]
     closes = evidence.decision_times
     wanted = (bars["field"] == field) & times.isin(closes[days])

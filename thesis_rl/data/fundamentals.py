@@ -56,6 +56,20 @@ def compute(
         ValueError: what `events.as_of` refuses.
     """
     versions = ratios_lib.derive(events[events["name"].isin(names)])
+    ways = {"max_age": max_age, "mode": mode, "universe": universe}
+    return compare(versions, names, decision_times, **ways)
+
+
+def compare(
+    versions: pd.DataFrame,
+    names: Sequence[str],
+    decision_times,
+    *,
+    max_age: pd.Timedelta = MAX_AGE,
+    mode: str = "latest_known",
+    universe: np.ndarray | None = None,
+) -> dict[str, Aged]:
+    """Does as `compute`, from the versions of ratios that `ratios.derive` makes."""
     found = {}
     for ratio in ratios_lib.RATIOS:
         of_ratio = versions[versions["field"] == ratio]
@@ -72,6 +86,7 @@ def cite(
     *,
     max_age: pd.Timedelta = MAX_AGE,
     mode: str = "latest_known",
+    versions: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Finds the facts behind a feature of one name at one decision.
 
@@ -82,6 +97,8 @@ def cite(
         name: a ticker.
         decision_time: an instant, UTC.
         max_age, mode: as in `compute`.
+        versions: what `ratios.derive` makes of `events`, where these are of the name
+            alone; derived anew if not given.
 
     Returns:
         Rows of `events` in their order, every leg of every sum; none where the
@@ -96,7 +113,8 @@ def cite(
             f"{feature!r}"
         )
     of_name = events[events["name"] == name]
-    versions = ratios_lib.derive(of_name)
+    if versions is None:
+        versions = ratios_lib.derive(of_name)
     used = set()
     for ratio in ratios_lib.RATIOS if feature == "f_quality" else (feature,):
         of_ratio = versions[versions["field"] == ratio]

@@ -10,7 +10,6 @@ from thesis_rl.data.events import Aged
 
 WINDOW = pd.Timedelta(days=90)
 SIGNS = {"purchase": 1.0, "sale": -1.0}
-FORMS = ("4", "4/A")  # Once one is filed, a lack of trades is known to be one.
 VERSIONS = [
     "name",
     "field",
@@ -39,17 +38,17 @@ def compute(
     back (NaN) or restates it.
 
     Args:
-        events: fields purchase and sale, in USD, and field filing with the form as
-            text. Other fields are left alone.
+        events: fields purchase and sale, in USD. Others are left alone, the list of
+            filings too: it names forms that nobody may have read.
         names: N tickers.
         decision_times: T instants, UTC, in any order.
         dollar_volume: [T, N], trailing mean of the USD traded a day.
         window: from a trade's date to the last decision that counts it.
 
     Returns:
-        f_insider [T, N]: 0 where no trade counts; missing where no form 4 of the name
-        is known yet, or dollar_volume is given and not above 0. It is as old as the
-        latest form 4.
+        f_insider [T, N]: 0 where no trade counts; missing where none of the name was
+        ever filed, or dollar_volume is given and not above 0. It is as old as the
+        latest filing of a trade or of its amendment.
 
     Raises:
         ValueError: a trade without document or place, or what `events.as_of` refuses.
@@ -105,9 +104,8 @@ def cite(
 
 
 def _filings(events: pd.DataFrame) -> pd.DataFrame:
-    """Makes an event of value 1 of everything that came with a form 4."""
-    is_form = (events["field"] == "filing") & events["text"].isin(FORMS)
-    chosen = (is_form | events["field"].isin(list(SIGNS))).to_numpy()
+    """Makes an event of value 1, about the instant it is seen, of every filed row."""
+    chosen = events["field"].isin(list(SIGNS)).to_numpy()
     filings = events[["name", "event_time", "knowledge_time", "seq"]][chosen]
     seen = _seen(filings)
     return filings.assign(

@@ -112,7 +112,7 @@ def load(config) -> tuple[Prices, Evidence, np.ndarray | None]:
                 "synthetic market, whose length is config.data.synthetic.num_days"
             )
         source, signal = synthetic.make(config.data.synthetic)
-        return source, Evidence(source, {}, None, None), signal
+        return source, point_in_time.nothing(source), signal
     tables, notices = point_in_time.read(config.data)
     source, evidence = point_in_time.assemble(tables, config.data)
     found = gates.inspect(source, tables)

@@ -15,6 +15,7 @@ from thesis_rl.data import (
     market,
     ngrams,
     prices,
+    ratios,
     sentiment,
     store,
     universe,
@@ -38,6 +39,11 @@ class Evidence(NamedTuple):
     tables: Tables
     decision_times: pd.DatetimeIndex | None  # [T] closes, UTC; None without events.
     scorer: Scorer | None  # Of articles; None where they are not read.
+    # Of each name: its filings and trades, the ratios made of them, articles, bars.
+    filings: Mapping[str, pd.DataFrame]
+    ratios: Mapping[str, pd.DataFrame]
+    articles: Mapping[str, pd.DataFrame]
+    bars: Mapping[str, pd.DataFrame]
 
 
 def read(config, load: Load = store.load) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -112,12 +118,21 @@ def join(quoted: Prices, tables: Tables, config) -> tuple[Prices, Evidence]:
         ValueError: a day of the prices is no session of the exchange.
     """
     if not tables:
-        return quoted, Evidence(quoted, {}, None, None)
+        return quoted, nothing(quoted)
     names, times = list(quoted.close.columns), clock.closes(quoted.close.index)
     if "membership" in tables:
         quoted = _with_universe(quoted, tables["membership"], times)
-    scorer = _scorer(tables, quoted, times, config.events.scorer)
-    evidence = Evidence(quoted, tables, times, scorer)
+    filings = _by_name(tables.get("sec"), names)
+    evidence = Evidence(
+        prices=quoted,
+        tables=tables,
+        decision_times=times,
+        scorer=_scorer(tables, quoted, times, config.events.scorer),
+        filings=filings,
+        ratios={name: ratios.derive(rows) for name, rows in filings.items()},
+        articles=_by_name(_of(tables, NEWS), names),
+        bars=_by_name(tables.get("bars"), names),
+    )
     index, signals = quoted.close.index, dict(quoted.signals)
     for name, (values, age) in _features(evidence).items():
         signals[name] = pd.DataFrame(values, index, names)
@@ -125,6 +140,19 @@ def join(quoted: Prices, tables: Tables, config) -> tuple[Prices, Evidence]:
             age = pd.DataFrame(age, index, names)
             signals[f"{name}_age"] = age.where(signals[name].notna())
     return quoted._replace(signals=signals), evidence
+
+
+def nothing(quoted: Prices) -> Evidence:
+    """Returns the evidence of prices that no events were joined to."""
+    return Evidence(quoted, {}, None, None, {}, {}, {}, {})
+
+
+def _by_name(events: pd.DataFrame | None, names: list[str]) -> dict[str, pd.DataFrame]:
+    """Parts events by name, leaving out names that have none."""
+    if events is None:
+        return {}
+    parted = events[events["name"].isin(names)].groupby("name", sort=False)
+    return {str(name): rows.reset_index(drop=True) for name, rows in parted}
 
 
 def _with_universe(quoted: Prices, membership: pd.DataFrame, times) -> Prices:
@@ -142,11 +170,12 @@ def _with_universe(quoted: Prices, membership: pd.DataFrame, times) -> Prices:
 
 
 def _features(evidence: Evidence) -> dict[str, Aged]:
-    quoted, tables, times, scorer = evidence
+    quoted, tables, times, scorer, *_ = evidence
     names, found = list(quoted.close.columns), {}
-    if "sec" in tables:
+    if evidence.ratios:
         member = None if quoted.member is None else quoted.member.to_numpy()
-        found |= fundamentals.compute(tables["sec"], names, times, universe=member)
+        versions = pd.concat(evidence.ratios.values(), ignore_index=True)
+        found |= fundamentals.compare(versions, names, times, universe=member)
         found |= insiders.compute(tables["sec"], names, times, _traded(quoted))
     if (yields := _of(tables, YIELDS)) is not None:
         found |= macro.compute(yields, names, times, quoted.close)
@@ -193,13 +222,13 @@ def behind(evidence: Evidence, feature: str, day: int, name: int) -> pd.DataFram
         Rows as `events.COLUMNS`, and of articles also score, start and stop; none
         where the feature rests on no event.
     """
-    tables, times = evidence.tables, evidence.decision_times
-    ticker = evidence.prices.close.columns[name]
-    asked = feature, ticker
+    times, ticker = evidence.decision_times, evidence.prices.close.columns[name]
+    asked = feature, ticker, times[day]
     if feature == "f_quality" or feature in features_lib.FUNDAMENTALS:
-        return fundamentals.cite(tables["sec"], *asked, times[day])
+        of_name = evidence.filings[ticker]
+        return fundamentals.cite(of_name, *asked, versions=evidence.ratios[ticker])
     if feature == "f_insider":
-        return insiders.cite(tables["sec"], *asked, times[day])
+        return insiders.cite(evidence.filings[ticker], *asked)
     if feature in features_lib.MACRO:
-        return macro.cite(_of(tables, YIELDS), *asked, times[day], times)
-    return sentiment.cite(_of(tables, NEWS), *asked, times[day], evidence.scorer)
+        return macro.cite(_of(evidence.tables, YIELDS), *asked, times)
+    return sentiment.cite(evidence.articles[ticker], *asked, evidence.scorer)

@@ -1,0 +1,88 @@
+"""Checks the evidence of a finished run, from every claim back to the bytes.
+
+    python experiments/verify.py --run=RUN
+
+RUN is the folder of a run. The prices, responses and packaged files that its theses
+cite are hashed and parsed anew, and every quoted number is computed again. Exit code 1
+where anything is not as the theses say.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from rich import box  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Reads the arguments, and says in one line what is wrong with them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--run", required=True, help="the folder of a run")
+    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
+    return parser.parse_args(argv)
+
+
+def tabulate(found: dict) -> Table:
+    """Lays out what was checked and what was right."""
+    from thesis_rl.report import audit
+
+    sheet = audit.tabulate({"theses": {"evidence": found}})
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in sheet.headings:
+        table.add_column(heading.title, justify="right" if table.columns else "left")
+    for row in sheet.rows:
+        table.add_row(*row)
+    return table
+
+
+def main(argv: list[str]) -> bool:
+    """Verifies and prints.
+
+    Args:
+      argv: the arguments, without the program's name.
+
+    Returns:
+      Whether everything is as the theses say.
+
+    Raises:
+      ValueError: the run is of a simulated market, or its config is not this code's.
+      OSError: a file is missing or cannot be read.
+    """
+    folder = pathlib.Path(parse(argv).run)
+    from thesis_rl import restore, verification
+
+    config = restore.load_run(folder).config
+    if config.data.source == "synthetic":
+        raise ValueError(
+            f"{folder} is of a simulated market, whose theses cite nothing"
+        )
+    lines = (folder / "theses.jsonl").read_text(encoding="utf-8").splitlines()
+    found = verification.verify(map(json.loads, lines), config)
+    console = Console()
+    console.print(tabulate(found))
+    for problem in found["problems"]:
+        console.print(problem, style="red", markup=False)
+    return not found["num_problems"]
+
+
+def run_from_shell() -> None:
+    """Runs `main`; whatever a user can get wrong ends in one clear line."""
+    try:
+        sys.exit(0 if main(sys.argv[1:]) else 1)
+    except KeyboardInterrupt:
+        sys.exit("Stopped by Ctrl-C.")
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"Error: {' '.join(str(error).split())}")
+
+
+if __name__ == "__main__":
+    run_from_shell()
