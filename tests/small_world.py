@@ -1,12 +1,7 @@
 """A made world of six companies, and what its sources say of it.
 
-    make()                       what was public by END
-    until(make(), CUT)           what was public by then
-    poisoned(make())             another world by END, the same by CUT
-
-In the poisoned world all is wild that became known after the cut. It also says other
-things of days before: corrections and late filings, with their own later stamps, and
-old numbers and texts rewritten in place, under their old stamps.
+make()                       what was public by END
+until(make(), CUT)           what was public by then
 """
 
 import functools
@@ -14,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from macro_news_responses import TENORS
 
 from thesis_rl.data import clock
 
@@ -23,7 +17,7 @@ CIKS = {name: 1001 + number for number, name in enumerate(NAMES)}
 SERIES = ("DGS10", "DGS3MO")
 SESSIONS = clock.sessions("2022-01-03", "2023-12-31")[:330]
 CUT_DAY = 315
-JOINS, DIES, SPLITS, FRED_STARTS = 100, 220, 120, 150  # Sessions.
+JOINS, DIES, SPLITS, FRED_STARTS = 100, 220, 120, 230  # Sessions.
 JOINER, DEAD, DIVIDED, PAYER = "FOXT", "ECHO", "CRUX.B", "ALFA"
 DELISTING_RETURN = -0.35
 CLOSES = clock.closes(SESSIONS)
@@ -36,8 +30,10 @@ FLOWS = {
     "NetCashProvidedByUsedInOperatingActivities": 8e8,
 }
 STOCKS = {"Assets": 4e10, "Liabilities": 2e10}
-GOOD = "gain growth strong success win praise improve great love excellent".split()
-BAD = "loss lawsuit weak failure fraud blame decline terrible hate disaster".split()
+WORDS = (
+    "gain growth strong success win praise improve great love excellent "
+    "loss lawsuit weak failure fraud blame decline terrible hate disaster"
+)
 ARTICLES_A_DAY = 3
 
 
@@ -78,7 +74,7 @@ class World(NamedTuple):
     actions: dict[str, list[tuple]]  # split and dividend: (day, ticker, value)
     members: list[tuple]  # As in the file: ticker, event, announced, effective, return
     filings: dict[str, list[Filing]]  # By ticker.
-    curves: dict[str, list[float]]  # By day, percent, a yield a tenor.
+    curves: dict[str, list[float]]  # By day, percent: 3 months, 2 and 10 years.
     vintages: dict[str, dict[str, dict[str, str]]]  # By series, day and vintage.
     articles: list[Article]
 
@@ -136,22 +132,22 @@ def _filings(name: str, rng) -> list[Filing]:
         facts = tuple(_report(said, last, annual))
         accepted = QUARTERS[last] + late
         form = "10-K" if annual else "10-Q"
-        found.append(Filing(_accession(name, len(found)), form, accepted, facts))
+        found.append(Filing(accession(name, len(found)), form, accepted, facts))
     quarter = found[9]  # Of the second of 2022, amended after the third was filed.
     amended = tuple((*fact[:3], round(fact[3] * 0.9, -3)) for fact in quarter.facts)
     accepted = pd.Timestamp("2022-11-30 12:00")
-    found.append(Filing(_accession(name, 50), "10-Q/A", accepted, amended))
+    found.append(Filing(accession(name, 50), "10-Q/A", accepted, amended))
     for number, day in enumerate(range(5, len(DAYS), 20)):
         traded = SESSIONS[day]
         accepted = traded + pd.Timedelta(days=40 if number == 7 else 2, hours=19)
         code, shares = rng.choice(["P", "S"]), str(int(rng.integers(1e3, 2e4)))
         trade = (DAYS[day], str(code), shares, "50.25")
-        filing = Filing(_accession(name, 60 + number), "4", accepted, (), (trade,))
+        filing = Filing(accession(name, 60 + number), "4", accepted, (), (trade,))
         found.append(filing)
     again = found[-3]  # Its shares were mistaken.
     accepted, trade = again.accepted + pd.Timedelta(days=1), again.trades[0]
     trade = (*trade[:2], "777", trade[3])
-    return [*found, Filing(_accession(name, 99), "4/A", accepted, (), (trade,))]
+    return [*found, Filing(accession(name, 99), "4/A", accepted, (), (trade,))]
 
 
 def _report(said: dict[str, np.ndarray], last: int, annual: bool):
@@ -171,13 +167,14 @@ def _report(said: dict[str, np.ndarray], last: int, annual: bool):
             yield concept, None, f"{QUARTERS[end]:%Y-%m-%d}", value
 
 
-def _accession(name: str, number: int) -> str:
+def accession(name: str, number: int) -> str:
+    """Names a filing of a company."""
     return f"{CIKS[name]:010d}-23-{number:06d}"
 
 
 def _curves(rng) -> np.ndarray:
     walk = 3 + np.cumsum(rng.normal(0, 0.05, (len(DAYS), 1)), axis=0)
-    return (walk + np.linspace(-1, 1, len(TENORS))).round(2).tolist()
+    return (walk + [-0.8, -0.2, 0.5]).round(2).tolist()
 
 
 def _vintages(rng) -> dict[str, dict[str, str]]:
@@ -197,7 +194,7 @@ def _articles(source: str, first: int, rng) -> list[Article]:
     for number in range(first * ARTICLES_A_DAY, len(DAYS) * ARTICLES_A_DAY):
         hour = pd.Timedelta(hours=int(rng.integers(7, 23)))
         published = SESSIONS[number // ARTICLES_A_DAY] + hour
-        name, words = rng.choice(NAMES), rng.choice([*GOOD, *BAD], 6)
+        name, words = rng.choice(NAMES), rng.choice(WORDS.split(), 6)
         title = f"{name} sees {words[0]} and {words[1]}, note {number}"
         body = f"Some tell of {words[2]} in {words[3]}. They say {' '.join(words[4:])}."
         url = f"https://example.com/{source}/{number}"
@@ -241,77 +238,3 @@ def _announced(row: tuple) -> pd.Timestamp:
     if " " in announced:
         return clock.new_york(announced)
     return clock.end_of_day(announced or effective)
-
-
-def poisoned(world: World) -> World:
-    """Makes the other world."""
-    rng = np.random.default_rng(99)
-    before, noon = until(world, CUT), SESSIONS[CUT_DAY] + pd.Timedelta(hours=12)
-    after, late = DAYS[CUT_DAY + 1 :], f"{DAYS[CUT_DAY + 1]} 09:00"
-    bars, is_after = world.bars.copy(), world.bars["date"].isin(after)
-    prices = ["open", "high", "low", "close"]
-    wild = np.exp(rng.normal(0, 1, is_after.sum()))
-    bars.loc[is_after, prices] = bars.loc[is_after, prices].mul(wild, axis=0).round(2)
-    bars.loc[is_after, "volume"] *= 50
-    bars.loc[~is_after, [*prices, "volume"]] *= 2
-    gone = (bars["ticker"] == "BETA") & (bars["date"] > after[5])
-    return World(
-        bars=bars[~gone],
-        actions={
-            "split": [*world.actions["split"], (after[3], "DELT", 3.0)],
-            "dividend": [(day, name, 9.0) for day, name, _ in world.actions["dividend"]]
-            + [(after[2], PAYER, 5.0)],
-        },
-        members=[
-            *world.members,
-            ("DELT", "remove", late, DAYS[CUT_DAY - 30], ""),
-            ("BETA", "delist", late, after[5], "-0.9"),
-        ],
-        filings={name: _refiled(name, rows) for name, rows in world.filings.items()},
-        curves={
-            day: [x + (1.11 if day in before.curves else 40.0) for x in curve]
-            for day, curve in world.curves.items()
-        },
-        vintages={
-            series: {day: _revised(said) for day, said in history.items()}
-            for series, history in world.vintages.items()
-        },
-        articles=[_rewritten(article) for article in world.articles]
-        + [
-            Article("newsapi", name, f"https://example.com/{name}", noon, name, "Fraud.")
-            for name in NAMES
-        ],
-    )
-
-
-def _refiled(name: str, filings: list[Filing]) -> list[Filing]:
-    """Rewrites reports, and files further ones: on old periods, and of old trades."""
-    said = tuple(fact for filing in filings for fact in filing.facts)
-    insider = [filing for filing in filings if filing.trades and filing.known <= CUT]
-    day, code, _, price = insider[-1].trades[0]
-    noon = SESSIONS[CUT_DAY] + pd.Timedelta(days=3, hours=12)
-    bought = (DAYS[CUT_DAY - 3], "P", "5000000", "60.00")
-    mended = (day, code, "888888", price)
-    return [
-        *(_scaled(filing, 1.3 if filing.known <= CUT else -50) for filing in filings),
-        _scaled(Filing(_accession(name, 101), "10-K/A", noon, said), -7),
-        Filing(_accession(name, 102), "4", noon, (), (bought,)),
-        Filing(_accession(name, 103), "4/A", noon, (), (mended,)),
-    ]
-
-
-def _scaled(filing: Filing, factor: float) -> Filing:
-    facts = tuple((*fact[:3], fact[3] * factor) for fact in filing.facts)
-    return filing._replace(facts=facts)
-
-
-def _revised(said: dict[str, str]) -> dict[str, str]:
-    """Rewrites each vintage, and adds one after the cut."""
-    shifts = {day: 0.5 if clock.end_of_day(day) <= CUT else 30.0 for day in said}
-    found = {day: f"{float(text) + shifts[day]:.2f}" for day, text in said.items()}
-    return found | {DAYS[CUT_DAY + 2]: "-9.00"} if min(said) < DAYS[CUT_DAY] else found
-
-
-def _rewritten(article: Article) -> Article:
-    title = f"{article.title}, again" if article.known <= CUT else "Terrible fraud"
-    return article._replace(title=title, body="Nothing but disaster, loss and hate.")

@@ -197,3 +197,23 @@ def test_ablations_are_none_some_or_all(names):
     config = rft.get_config("smoke")
     config.ablations = names
     config_lib.check(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("events.missing", "skip", r"events.missing is 'skip'; choose one of"),
+        ("events.scorer", "bert", r"events.scorer is 'bert'; choose one of"),
+        ("events.gates", True, r"events.gates is True; choose one of"),
+        ("events.sources", ("sec", "edgar"), r"sources is \('sec', 'edgar'\); list"),
+        ("events.sources", ("sec", "sec"), "each once"),
+        ("events.sources", "sec", "sources is 'sec'; list none"),
+        ("source", "store", "config.data.events.store is ''; name the folder"),
+    ],
+)
+def test_bad_event_settings_are_refused_by_key(key, value, message):
+    config = rft.get_config("smoke")
+    with config.ignore_type():
+        config.data.update_from_flattened_dict({key: value})
+    with pytest.raises(ValueError, match=message):
+        config_lib.check(config)

@@ -1,19 +1,44 @@
-"""An experiment on a small world that trains in seconds: prices and events of a store.
+"""A small world fetched, trained on and written out, each once for all tests.
 
-    config(store)                rft_full, shrunk
-    stored("clean")              a store of the world, or of the poisoned one
+    with within("clean"):        in the folder whose store holds the world, or poisoned
+        store.load("store", "sec")
+    prepared("clean")            its panel and folds
+    ran()                        what `experiments/run.py` makes of the clean one
+
+Stores and configs have the same relative names in both folders: one compiled program
+serves all.
 """
 
+import contextlib
 import functools
+import io
 import pathlib
 import tempfile
+from collections.abc import Iterator
+from typing import NamedTuple
 
+import pandas as pd
+import poisoned_world
+import pytest
 import small_world
 import world_sources
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FrozenConfigDict
+from replay_server import Asked
+from rich.console import Console
 
+from experiments import fetch as fetch_command
 from experiments import rft, rft_full
+from experiments import run as run_command
+from thesis_rl import experiment
+from thesis_rl.data.sources.client import Client
+from thesis_rl.preparation import Experiment
+from thesis_rl.walk_forward import Outcome
 
+KEYS = {
+    "FRED_API_KEY": "0f0f0f0f11112222333344445555abcd",
+    "NEWS_API_KEY": "1a1a1a1a22223333444455556666bcde",
+    "ALPHAVANTAGE_API_KEY": "2B2B2B2B33334444",
+}
 MACRO_CLAIM = {
     "section": "market",
     "sentence": "Long yields are above short ones.",
@@ -22,31 +47,110 @@ MACRO_CLAIM = {
 }
 
 
-def config(store: str) -> ConfigDict:
+class Fetched(NamedTuple):
+    """What came of fetching a world at CUT and at END."""
+
+    folder: pathlib.Path
+    results: list[list[fetch_command.Fetched]]
+    requests: list[Asked]
+    printed: str
+
+
+class Ran(NamedTuple):
+    """What came of a run on the clean world."""
+
+    folder: pathlib.Path  # Of the run.
+    summary: dict
+    said: list[str]
+
+
+def config() -> FrozenConfigDict:
     """Makes the experiment; its last fold's test days lie on both sides of the cut."""
     small = rft_full.get_config("smoke")
     small.claims = ConfigDict(rft.CLAIMS | {"steep_curve": MACRO_CLAIM})
     small.ablations = ()
     small.data.update(source="store", start="")
-    small.data.events.store = store
+    small.data.events.store = "store"
     small.labels.update(horizons=(2, 5), vol_window=10)
     small.folds.update(train_days=79, test_days=30, num_folds=4)
     small.model.hidden = (8,)
     small.sft.num_steps = small.rft.num_steps = 3
-    return small
+    small.report.thesis_stride = 50
+    return FrozenConfigDict(small)
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory:
+def _home() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory()
 
 
 @functools.cache
-def stored(which: str) -> str:
-    """Fills a store, once; which is clean or poisoned. Leave it as it is."""
-    world = small_world.make()
-    if which == "poisoned":
-        world = small_world.poisoned(world)
-    folder = pathlib.Path(_folder().name) / which
+def fetched(which: str) -> Fetched:
+    """Runs `experiments/fetch.py`: at CUT in the clean world, at END in either.
+
+    Args:
+        which: clean or poisoned. Leave its folder as it is.
+    """
+    clean = small_world.make()
+    world = clean if which == "clean" else poisoned_world.poison(clean)
+    earlier = small_world.until(clean, small_world.CUT)
+    folder = pathlib.Path(_home().name) / which
     folder.mkdir()
-    return world_sources.collect(world, folder).store
+    page, results, requests = Console(file=io.StringIO(), width=160), [], []
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", "127.0.0.1")
+        for name, key in KEYS.items():
+            patch.setenv(name, key)
+        pages = ((earlier, small_world.CUT), (world, small_world.END))
+        for public, now in pages:
+            found, server = _fetch(public, now, page)
+            results.append(found)
+            requests += server.requests
+    return Fetched(folder, results, requests, page.file.getvalue())
+
+
+def _fetch(world: small_world.World, now: pd.Timestamp, page: Console):
+    made = world_sources.config()
+    world_sources.write_files(world, made)
+    with world_sources.Server(world) as server:
+        made.mirror = server.address
+        found = fetch_command.fetch(made, page, lambda: now, _hurried)
+    page.print(fetch_command.summary(found), fetch_command.left_out(found))
+    return found, server
+
+
+def _hurried(source, made: ConfigDict, say) -> Client:
+    """Makes the client of a source that waits for nothing."""
+    headers = source.headers(made) if hasattr(source, "headers") else None
+    return Client(
+        source, headers=headers, mirror=made.mirror, sleep=lambda seconds: None, say=say
+    )
+
+
+@contextlib.contextmanager
+def within(which: str) -> Iterator[None]:
+    """Goes into a world's folder, and back."""
+    with contextlib.chdir(fetched(which).folder):
+        yield
+
+
+@functools.cache
+def prepared(which: str) -> Experiment:
+    """Builds the panel and the folds of a world."""
+    with within(which):
+        return experiment.prepare(config())
+
+
+@functools.cache
+def outcome(which: str) -> Outcome:
+    """Trains on a world, in the one program."""
+    return experiment.execute(prepared(which))[0]
+
+
+@functools.cache
+def ran() -> Ran:
+    """Runs the whole experiment on the clean world, into a folder."""
+    said: list[str] = []
+    with within("clean"):
+        summary = run_command.run(config(), "run", said.append)
+        return Ran(pathlib.Path("run").absolute(), summary, said)

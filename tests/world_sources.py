@@ -1,12 +1,9 @@
-"""The sources of a small world: straight into a store, or by HTTP.
+"""The sources of a small world, by HTTP and as files, in their true formats.
 
-    collect(world, folder)       fetched at CUT and at END; returns the config of data
-    with Server(world) as it:    the same by HTTP
-        config.mirror = it.address
+write_files(world, config)
+with Server(world) as server:
+    config.mirror = server.address
 """
-
-import pathlib
-from urllib.parse import urlsplit
 
 import fred_responses
 import macro_news_responses as news
@@ -18,37 +15,25 @@ from replay_server import Answer, Asked, ReplayServer
 from small_world import Filing, World
 
 from experiments.data import us20
-from thesis_rl.data import clock, ingest
-from thesis_rl.data.sources import (
-    alphavantage,
-    bars,
-    fetching,
-    fred,
-    membership,
-    newsapi,
-    sec,
-    treasury,
-)
+from thesis_rl.data import clock
+from thesis_rl.data.sources import bars, membership
 
-SOURCES = (bars, membership, sec, treasury, fred, newsapi, alphavantage)
+SOURCES = ("bars", "membership", "sec", "treasury", "fred", "newsapi", "alphavantage")
+TENORS = ("3 Mo", "2 Yr", "10 Yr")
 
 
-def config(folder: pathlib.Path) -> ConfigDict:
-    """Makes the config of the data, with its store and its files below a folder."""
+def config() -> ConfigDict:
+    """Makes the config of the data; store and files are where the process is."""
     made = us20.get_config()
     companies = {
         name: {"cik": cik, "query": f'"{name}"'}
         for name, cik in small_world.CIKS.items()
     }
     made.tickers = ConfigDict(companies, allow_dotted_keys=True)
-    made.sources = tuple(source.__name__.rpartition(".")[2] for source in SOURCES)
-    made.series = small_world.SERIES
-    made.start = small_world.DAYS[0]
-    made.until = f"{small_world.END:%Y-%m-%d}"
+    files = ("bars", "splits", "dividends", "membership")
+    made.update({key: f"{key}.csv" for key in files}, store="store")
+    made.update(sources=SOURCES, series=small_world.SERIES, start=small_world.DAYS[0])
     made.user_agent = "name name@example.com"
-    made.store = str(folder / "store")
-    for key in ("bars", "splits", "dividends", "membership"):
-        made[key] = str(folder / f"{key}.csv")
     return made
 
 
@@ -60,48 +45,6 @@ def write_files(world: World, made: ConfigDict) -> None:
         table.to_csv(made[key], index=False)
     columns = [*membership.COLUMNS, membership.RETURN]
     pd.DataFrame(world.members, columns=columns).to_csv(made.membership, index=False)
-
-
-def collect(world: World, folder: pathlib.Path) -> ConfigDict:
-    """Fetches what the clean world says at CUT, and at END what this one says."""
-    made = config(folder)
-    earlier = small_world.until(small_world.make(), small_world.CUT)
-    for page, when in ((earlier, small_world.CUT), (world, small_world.END)):
-        made.until = f"{when:%Y-%m-%d}"
-        write_files(page, made)
-        for source in SOURCES:
-            outcome = fetching.fetch_source(
-                source,
-                fetching.groups(source, made),
-                made,
-                connect=lambda page=page, source=source: Direct(page, source),
-                now=lambda when=when: when,
-            )
-            assert not outcome.failed and not outcome.ended, outcome
-    for source in SOURCES:
-        ingested = ingest.ingest(made.store, source)
-        assert ingested.added and not ingested.failed, ingested
-    return made
-
-
-class Direct:
-    """A client that asks a world instead of the network."""
-
-    def __init__(self, world: World, source):
-        self._world, self._source = world, source
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *failure) -> None:
-        pass
-
-    def get(self, path: str, params, check) -> bytes:
-        address = path if path.startswith("https://") else self._source.ADDRESS + path
-        split = urlsplit(address)
-        content = answer(self._world, split.netloc, split.path, dict(params))
-        check(content)
-        return content
 
 
 class Server(ReplayServer):
@@ -122,7 +65,7 @@ def answer(world: World, host: str, path: str, query: dict[str, str]) -> bytes:
     if host == "home.treasury.gov":
         year = path.split("/")[-2]
         days = {day: x for day, x in world.curves.items() if day.startswith(year)}
-        return news.treasury_csv(days)
+        return news.treasury_csv(days, TENORS)
     if host == "api.stlouisfed.org":
         history = world.vintages[query["series_id"]]
         return fred_responses.fred(history)(path, query)

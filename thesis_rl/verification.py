@@ -26,7 +26,7 @@ from thesis_rl.data.sources import treasury
 from thesis_rl.thesis import evidence
 
 MAX_PROBLEMS = 20  # Told in words; the rest are counted.
-FACT = ("source", "name", "field", "document")
+FACT = ("source", "name", "field", "document", "raw")
 QUOTED = {"close", "volume", "split"}
 CHECKS = ("bytes", "facts", "time", "numbers")
 
@@ -38,6 +38,7 @@ class Sources(NamedTuple):
     store: str  # The folder where responses are.
     facts: dict[tuple, list[dict]]  # By `FACT` and event time.
     features: dict[str, pd.DataFrame]  # [T, N], NaN where not available.
+    closes: dict[str, str]  # When each day's decisions were taken, where known.
 
 
 def verify(theses: Iterable[dict], config) -> dict:
@@ -45,8 +46,8 @@ def verify(theses: Iterable[dict], config) -> dict:
 
     bytes: the cited response is there and has the cited hash. facts: parsing it gives
     the cited values, and for a text the words at the cited place. time: what is cited
-    was known at the close of the thesis. numbers: features computed anew give the
-    quoted answer, digit for digit.
+    was known when the citation says, and by the close of the thesis. numbers: features
+    computed anew give the quoted answer, digit for digit.
 
     Args:
       theses: as `theses.jsonl` holds them.
@@ -55,25 +56,26 @@ def verify(theses: Iterable[dict], config) -> dict:
     Returns:
       claims, asserted ones; cited, those of them that cite something; for each check
       how many were made and how many were right; problems, the first of them in words.
+      Where files or responses cannot be read, that is the problem, and none is made.
     """
-    theses = list(theses)
-    anew = read(config)
+    told = [(thesis, entry) for thesis in theses for entry in thesis["evidence"]]
+    asserted = [entry for _, entry in told if entry["stance"] == "asserted"]
     made, right = dict.fromkeys(CHECKS, 0), dict.fromkeys(CHECKS, 0)
-    claims, cited, problems = 0, 0, []
-    for thesis in theses:
-        for entry in thesis["evidence"]:
-            if entry["stance"] == "asserted":
-                claims += 1
-                cited += bool(entry.get("citations"))
-            for check, problem in _examine(thesis, entry, anew, config):
-                made[check] += 1
-                right[check] += problem is None
-                if problem:
-                    where = f"{thesis['ticker']}, {thesis['as_of']}, "
-                    problems.append(f"{where}{entry['claim_id']}: {problem}")
+    problems = []
+    try:
+        anew = read(config)
+    except (OSError, ValueError) as error:
+        told, problems = [], [f"nothing could be checked: {error}"]
+    for thesis, entry in told:
+        for check, problem in _examine(thesis, entry, anew, config):
+            made[check] += 1
+            right[check] += problem is None
+            if problem:
+                where = f"{thesis['ticker']}, {thesis['as_of']}, {entry['claim_id']}"
+                problems.append(f"{where}: {problem}")
     return {
-        "claims": claims,
-        "cited": cited,
+        "claims": len(asserted),
+        "cited": sum(bool(entry.get("citations")) for entry in asserted),
         "checks": {check: [right[check], made[check]] for check in CHECKS},
         "num_problems": len(problems),
         "problems": problems[:MAX_PROBLEMS],
@@ -85,8 +87,7 @@ def _examine(thesis: dict, entry: dict, anew: Sources, config):
     for citation in entry.get("citations", ()):
         yield "bytes", _bytes_problem(citation, anew)
         yield "facts", _fact_problem(citation, anew)
-        late = citation["known"][:10] > thesis["as_of"]
-        yield "time", f"cites what was known {citation['known']}" if late else None
+        yield "time", _time_problem(citation, thesis["as_of"], anew)
     yield "numbers", _number_problem(thesis, entry, anew, config)
 
 
@@ -101,12 +102,33 @@ def _bytes_problem(citation: dict, anew: Sources) -> str | None:
 
 
 def _fact_problem(citation: dict, anew: Sources) -> str | None:
-    for time, value in zip(citation["event_times"], citation["values"], strict=True):
-        key = (*(citation[name] for name in FACT), time)
-        versions = anew.facts.get(key, ())
-        if not any(_says(version, value, citation) for version in versions):
-            return f"{citation['document']} does not say {citation['field']} {value}"
+    document, field = citation["document"], citation["field"]
+    for value, versions in _versions(citation, anew):
+        if not versions:
+            words = f"{citation['quote']!r}" if "quote" in citation else value
+            return f"{document} does not say {field} {words} at the cited times"
     return None
+
+
+def _time_problem(citation: dict, as_of: str, anew: Sources) -> str | None:
+    """Says where a citation was known at another time, or after the close."""
+    document, cited = citation["document"], citation["known"]
+    said = [versions for _, versions in _versions(citation, anew) if versions]
+    known = [[version["known"] for version in versions] for versions in said]
+    since = max(map(min, known), default=cited)
+    if known and (cited < since or not any(cited in times for times in known)):
+        return f"{document} was known {since}, not {cited}"
+    if cited > anew.closes.get(as_of, as_of):
+        return f"{document} was known {cited}, after the close"
+    return None
+
+
+def _versions(citation: dict, anew: Sources):
+    """Yields each cited value, and what the bytes have that says the same."""
+    fact = tuple(citation[name] for name in FACT)
+    for time, value in zip(citation["event_times"], citation["values"], strict=True):
+        versions = anew.facts.get((*fact, time), ())
+        yield value, [each for each in versions if _says(each, value, citation)]
 
 
 def _says(version: dict, value: float, citation: dict) -> bool:
@@ -121,7 +143,10 @@ def _number_problem(thesis: dict, entry: dict, anew: Sources, config) -> str | N
     day, ticker = pd.Timestamp(thesis["as_of"]), thesis["ticker"]
     row = {}
     for name, _, _ in rule["conditions"]:
-        value = anew.features[name].at[day, ticker]
+        feature = anew.features[name]
+        if day not in feature.index or ticker not in feature.columns:
+            return f"its sources have no prices of {ticker} on {thesis['as_of']}"
+        value = feature.at[day, ticker]
         row[name] = float(value) if np.isfinite(value) else None
     found = evidence.quote(entry["claim_id"], rule["conditions"], row)
     if found == entry["quote"]:
@@ -139,20 +164,24 @@ def read(config) -> Sources:
       What theses are checked against.
     """
     tables, _ = point_in_time.read(config.data, parse)
-    quoted, _ = point_in_time.assemble(tables, config.data)
+    quoted, joined = point_in_time.assemble(tables, config.data)
     values, available = features.compute(quoted, config.features)
     values = np.where(available, values, np.nan)
     index, columns = quoted.close.index, quoted.close.columns
     contents = _contents(quoted, config.data)
-    packaged = treasury.packaged().sha256
+    times = () if joined.decision_times is None else joined.decision_times
     return Sources(
-        hashes={hashlib.sha256(content).hexdigest() for _, content in contents}
-        | {packaged},
+        hashes={_sha256(content) for _, content in contents}
+        | {treasury.packaged().sha256},
         store=config.data.events.store,
         facts=_facts(tables) | _quotes(quoted, contents),
         features={
             name: pd.DataFrame(values[..., i], index, columns)
             for i, name in enumerate(config.features)
+        },
+        closes={
+            f"{day:%Y-%m-%d}": citations.iso(time)
+            for day, time in zip(index, times, strict=False)
         },
     )
 
@@ -179,8 +208,9 @@ def _contents(quoted: Prices, config) -> list[tuple[Path, bytes]]:
 def _facts(tables: point_in_time.Tables) -> dict[tuple, list[dict]]:
     facts = {}
     for table in tables.values():
-        columns = (*FACT, "event_time", "value", "text")
-        for row in table[list(columns)].to_dict("records"):
+        columns = [*FACT, "event_time", "knowledge_time", "value", "text"]
+        for row in table[columns].to_dict("records"):
+            row["known"] = citations.iso(row["knowledge_time"])
             time = citations.iso(row["event_time"])
             facts.setdefault((*(row[name] for name in FACT), time), []).append(row)
     return facts
@@ -190,13 +220,13 @@ def _quotes(quoted: Prices, contents) -> dict[tuple, list[dict]]:
     """Reads what stands in files of quotes, by date."""
     facts = {}
     for path, content in contents:
-        table = _table(quoted, path, content)
+        table, sha256 = _table(quoted, path, content), _sha256(content)
         days = table["date"].dt.strftime("%Y-%m-%d")
         for field in QUOTED.intersection(table.columns):
             rows = zip(table["ticker"], days, table[field], strict=True)
             for ticker, day, value in rows:
-                key = (quoted.report["source"], ticker, field, path.name, day)
-                facts[key] = [{"value": value, "text": ""}]
+                fact = quoted.report["source"], ticker, field, path.name, sha256
+                facts[*fact, day] = [{"value": value, "text": "", "known": day}]
     return facts
 
 
@@ -206,3 +236,7 @@ def _table(quoted: Prices, path: Path, content: bytes) -> pd.DataFrame:
     if path.name == prices.PACKAGED[quoted.report["source"]].splits:
         return quotes.actions(content, path, "split")
     return quotes.read(content, path)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

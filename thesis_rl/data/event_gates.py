@@ -45,9 +45,15 @@ def lags(events: pd.DataFrame) -> np.ndarray:
     return (late / pd.Timedelta(days=1)).to_numpy()
 
 
+def span(events: pd.DataFrame) -> tuple[str, str]:
+    """Names the first and the last day that events are about, in New York."""
+    first, last = events["event_time"].agg(["min", "max"])
+    return _day(first), _day(last)
+
+
 def _described(source: str, events: pd.DataFrame) -> Finding:
     median, most, longest = np.quantile(lags(events), (0.5, 0.99, 1.0))
-    first, last = (_day(time) for time in events["event_time"].agg(["min", "max"]))
+    first, last = span(events)
     retracted = int(events["value"].isna().sum())
     text = (
         f"{source} has {len(events):,} rows of {first} to {last}, {retracted:,} of "

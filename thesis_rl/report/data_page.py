@@ -5,41 +5,22 @@ One HTML file that needs nothing else, like the report of a run.
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from thesis_rl import files
-from thesis_rl.data import event_gates, features, manifests, universe
+from thesis_rl.data import event_gates, manifests, universe
 from thesis_rl.data.findings import SEVERITIES
 from thesis_rl.data.panel import Dataset
 from thesis_rl.data.sources import ALL
-from thesis_rl.report import lag_plot, wording
+from thesis_rl.report import coverage, lag_plot, wording
 from thesis_rl.report.html import TEMPLATES
 from thesis_rl.report.numbers import NOTHING, count, one_decimal, percent
 from thesis_rl.report.sheet import Sheet, plain
 from thesis_rl.report.wording import plural
 
-GROUPS = {
-    "Prices": tuple(features.FEATURES),
-    "Fundamentals": ("f_quality", *features.FUNDAMENTALS),
-    "Insiders": ("f_insider",),
-    "News": ("f_sentiment",),
-    "Macro": features.MACRO,
-}
 TITLES = {"stop": "Stops", "warn": "Warnings", "note": "Notes"}
-MOST_NAMES = 60  # Rows of a heat map.
-
-
-class Heat(NamedTuple):
-    """How much of a feature group is there, by name and year."""
-
-    title: str
-    features: tuple[str, ...]
-    years: list[int]
-    rows: list[tuple[str, list[float | None]]]  # Shares; None where not quoted.
-    said: str  # What is not drawn, and why.
 
 
 def write(dataset: Dataset, path: str | os.PathLike, store: str = "") -> None:
@@ -83,9 +64,9 @@ def page(dataset: Dataset, said: Mapping[str, dict]) -> str:
         sources=sources(tables, said),
         lags=lags(tables),
         lag_figure=lag_plot.draw(tables) if tables else None,
-        heats=heats(dataset),
+        heats=coverage.heats(dataset),
         masked=wording.masked({"data": report}),
-        hashes=hashes(report, said),
+        hashes=hashes(dataset, said),
     )
 
 
@@ -134,27 +115,17 @@ def sources(tables: Mapping[str, pd.DataFrame], said: Mapping[str, dict]) -> She
     modules = {module.NAME: module for module in ALL}
     rows = []
     for source, events in tables.items():
-        about, manifest = events["event_time"], said.get(source, {})
-        module = modules.get(source)
-        own = (module.TITLE, module.LICENCE) if module else (NOTHING, NOTHING)
-        title, licence = manifest.get("title"), manifest.get("licence")
-        span = [f"{day:%Y-%m-%d}" for day in (about.min(), about.max()) if len(events)]
-        responses = events["raw"].nunique() if len(events) else 0
-        rows.append(
-            (
-                source,
-                title or own[0],
-                licence or own[1],
-                *(span or [NOTHING] * 2),
-                f"{len(events):,}",
-                f"{events['name'].nunique():,}",
-                f"{int(events['value'].isna().sum()):,}",
-                f"{responses:,}",
-            )
-        )
+        module, manifest = modules.get(source), said.get(source, {})
+        own = {"title": module.TITLE, "licence": module.LICENCE} if module else {}
+        words = ((own | manifest).get(key, NOTHING) for key in ("title", "licence"))
+        days = event_gates.span(events) if len(events) else (NOTHING, NOTHING)
+        retracted = events["value"].isna().sum()
+        numbers = len(events), events["name"].nunique(), retracted
+        responses = len(manifest.get("parents", events["raw"].unique()))
+        rows.append((source, *words, *days, *map(count, (*numbers, responses))))
     headings = ("Source", "What", "Licence", "From", "To")
-    numbers = ("Rows", "Names", "Retractions", "Raw responses")
-    return Sheet(plain(*headings, *numbers), rows, num_words=len(headings))
+    counted = ("Rows", "Names", "Retractions", "Responses")
+    return Sheet(plain(*headings, *counted), rows, num_words=len(headings))
 
 
 def lags(tables: Mapping[str, pd.DataFrame]) -> Sheet:
@@ -168,65 +139,23 @@ def lags(tables: Mapping[str, pd.DataFrame]) -> Sheet:
     return Sheet(plain(*titles), rows)
 
 
-def heats(dataset: Dataset) -> list[Heat]:
-    """Measures the coverage of every feature group that the panel has."""
-    bare = [
-        name.removesuffix("_rel").removesuffix("_age") for name in dataset.feature_names
-    ]
-    found = []
-    for title, group in GROUPS.items():
-        columns = [i for i, name in enumerate(bare) if name in group]
-        if columns:
-            names = tuple(dataset.feature_names[i] for i in columns)
-            found.append(_heat(dataset, title, names, columns))
-    return found
-
-
-def _heat(dataset: Dataset, title: str, names: tuple[str, ...], columns: list) -> Heat:
-    shares, years = coverage(dataset, columns)
-    rows = [
-        (ticker, [None if np.isnan(share) else float(share) for share in row])
-        for ticker, row in zip(dataset.tickers, shares, strict=True)
-    ]
-    if not np.nansum(shares):
-        return Heat(title, names, years, [], "Available in no row.")
-    if len(rows) > 1 and all(row == rows[0][1] for _, row in rows):
-        return Heat(title, names, years, [(f"All {len(rows):,} names", rows[0][1])], "")
-    if len(rows) <= MOST_NAMES:
-        return Heat(title, names, years, rows, "")
-    least = np.sort(np.nanmean(shares, axis=1).argsort(kind="stable")[:MOST_NAMES])
-    text = f"The {MOST_NAMES} of {len(rows):,} names that have least of it."
-    return Heat(title, names, years, [rows[i] for i in least], text)
-
-
-def coverage(dataset: Dataset, columns: list[int]) -> tuple[np.ndarray, list[int]]:
-    """Averages over features and quoted days the share that is available.
-
-    Args:
-        dataset: as built.
-        columns: of the features.
-
-    Returns:
-        Shares [N, years], NaN in a year without a quote, and the years.
-    """
-    quoted = dataset.close.notna().to_numpy()
-    there = np.asarray(dataset.panel.available)[:, :, columns].mean(axis=-1) * quoted
-    years, starts = np.unique(dataset.dates.year, return_index=True)
-    sums, days = (np.add.reduceat(x.astype(float), starts) for x in (there, quoted))
-    share = np.divide(sums, days, out=np.full(sums.shape, np.nan), where=days > 0)
-    return share.T, years.tolist()
-
-
-def hashes(report: dict, said: Mapping[str, dict]) -> Sheet:
-    """Lists every file that was read, and what its bytes hash to."""
-    rows = [
-        (file["file"], "prices", file["sha256"]) for file in report.get("files", [])
-    ]
-    for source, manifest in said.items():
-        seal = f"seal of the manifest, {len(manifest['parents']):,} responses behind it"
-        rows.append((f"manifests/{source}.json", seal, manifest["seal"]))
-        rows += [
-            (file["path"], plural(file["rows"], "row"), file["sha256"])
-            for file in manifest["files"]
-        ]
+def hashes(dataset: Dataset, said: Mapping[str, dict]) -> Sheet:
+    """Lists what was read, and what its bytes hash to."""
+    prices = dataset.report.get("files", [])
+    rows = [(file["file"], "prices", file["sha256"]) for file in prices]
+    for source, events in dataset.evidence.tables.items():
+        if source in said:
+            rows += _stored(said[source])
+        else:
+            each = events.groupby("raw").size().items()
+            rows += [(source, plural(size, "row"), raw) for raw, size in each]
     return Sheet(plain("File", "What", "SHA-256"), rows, num_words=3)
+
+
+def _stored(manifest: dict) -> list[tuple[str, str, str]]:
+    path = f"manifests/{manifest['source']}.json"
+    parts = [
+        (file["path"], plural(file["rows"], "row"), file["sha256"])
+        for file in manifest["files"]
+    ]
+    return [(path, "manifest, its seal", manifest["seal"]), *parts]
