@@ -7,11 +7,11 @@ from rich.console import Console
 from thesis_rl import files
 from thesis_rl.experiment import Result
 from thesis_rl.report import console as console_page
-from thesis_rl.report import html, markdown
+from thesis_rl.report import data_page, html, markdown
 
 
 def write(result: Result, summary: dict, folder: Path) -> None:
-    """Writes `report.html` and `report.md`.
+    """Writes `report.html`, `report.md` and, of data that are real, `data.html`.
 
     Args:
       result: as run; figures are drawn from its arrays.
@@ -23,6 +23,9 @@ def write(result: Result, summary: dict, folder: Path) -> None:
     """
     files.write_text(folder / "report.html", html.page(result, summary))
     files.write_text(folder / "report.md", markdown.page(summary))
+    config, dataset, _, _ = result.experiment
+    if not dataset.report["synthetic"]:
+        data_page.write(dataset, folder / "data.html", config.data.events.store)
 
 
 def print_summary(summary: dict, console: Console) -> None:
