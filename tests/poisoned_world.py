@@ -30,7 +30,7 @@ def poison(world: World) -> World:
     before, noon = until(world, CUT), SESSIONS[CUT_DAY] + pd.Timedelta(hours=12)
     after, late = DAYS[CUT_DAY + 1 :], f"{DAYS[CUT_DAY + 1]} 09:00"
     bars, is_after = world.bars.copy(), world.bars["date"].isin(after)
-    prices = ["open", "high", "low", "close"]
+    prices = ["open", "close"]
     wild = np.exp(rng.normal(0, 1, is_after.sum()))
     bars.loc[is_after, prices] = bars.loc[is_after, prices].mul(wild, axis=0).round(2)
     bars.loc[is_after, "volume"] *= 50

@@ -112,10 +112,9 @@ def _bars(name: str, market: np.ndarray, rng) -> pd.DataFrame:
         volume[SPLITS:] *= 2
     close = close.round(2)
     opens = (close * (1 + rng.normal(0, 0.002, len(DAYS)))).round(2)
-    high, low = np.maximum(opens, close) + 0.1, np.minimum(opens, close) - 0.1
-    columns = [DAYS, [name] * len(DAYS), opens, high.round(2), low.round(2), close]
-    titles = ("date", "ticker", "open", "high", "low", "close")
-    table = pd.DataFrame(dict(zip(titles, columns, strict=True)) | {"volume": volume})
+    columns = [DAYS, [name] * len(DAYS), opens, close, volume]
+    titles = ("date", "ticker", "open", "close", "volume")
+    table = pd.DataFrame(dict(zip(titles, columns, strict=True)))
     return table[: DIES + 1] if name == DEAD else table
 
 

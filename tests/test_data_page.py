@@ -13,7 +13,7 @@ from tests.report_reader import Reader
 from thesis_rl.data import clock, events, gates, panel, store, universe
 from thesis_rl.report import coverage, data_page, lag_plot
 
-HOSTILE = "<script>alert(1)</script>"
+HOSTILE = "Z<script>alert(1)</script>"
 NAMES = ["AAA", "BBB", HOSTILE]
 DAYS = clock.sessions("2018-06-01", "2020-03-31")
 SHA = "ab" * 32
@@ -79,7 +79,11 @@ def dataset(prices_alone):
     available[DAYS.year == 2020, 2, 3] = True
     quoted = held.prices._replace(member=member)
     findings = [finding._asdict() for finding in gates.inspect(held.prices, found)]
-    findings.append(gates.Finding("split", "stop", HOSTILE, "", 1, HOSTILE)._asdict())
+    for severity in ("warn", "stop"):
+        text = f"A {severity} of {HOSTILE}"
+        findings.append(
+            gates.Finding("split", severity, HOSTILE, "", 1, text)._asdict()
+        )
     return prices_alone._replace(
         evidence=held._replace(prices=quoted, tables=found),
         report=prices_alone.report | {"findings": findings},

@@ -68,13 +68,14 @@ def test_yields_are_those_published_by_the_close():
         ]
         return max(told)[2] if told else None
 
-    for day, close in enumerate(CLOSES):
-        pair = [fred(series, close) for series in small_world.SERIES]
-        if None in pair and day:
-            short, _, pair[0] = world.curves[DAYS[day - 1]]
-            pair[1] = short
-        wanted = np.float32(pair[0] - pair[1]) if day else np.nan
-        np.testing.assert_array_equal(found[day], [wanted] * len(NAMES))
+    for day, close in enumerate(CLOSES[1:], 1):
+        ten, three = (fred(series, close) for series in small_world.SERIES)
+        if ten is None:
+            three, _, ten = world.curves[DAYS[day - 1]]
+        quoted = ~(np.array(NAMES) == DEAD) | (day <= DIES)
+        wanted = np.where(quoted, np.float32(ten - three), np.nan)
+        np.testing.assert_array_equal(found[day], wanted)
+    assert np.isnan(found[0]).all()
 
 
 def test_insiders_are_as_old_as_their_latest_filing():
@@ -206,7 +207,7 @@ def test_the_worlds_differ_in_every_source():
                 stored.append(store.load("store", source))
         late = stored[1][stored[1]["knowledge_time"] > small_world.CUT]
         old = late[late["event_time"] <= small_world.CUT]
-        assert len(stored[1]) > len(stored[0]) and len(old) > 5, source
+        assert len(stored[1]) > len(stored[0]) and len(old), source
 
 
 def test_features_and_claims_of_the_past_are_the_same_in_both_worlds():
@@ -275,7 +276,7 @@ def tables(which: str) -> dict[str, pd.DataFrame]:
 
 
 def reparsed(which: str, *sources: str) -> dict[str, pd.DataFrame]:
-    """Returns the events of some sources parsed anew, and bars and members as stored."""
+    """Returns the events of some sources, parsed anew from their responses."""
     with world_run.within(which):
         return {source: verification.parse("store", source) for source in sources}
 
@@ -381,7 +382,7 @@ def test_a_planted_leak_is_seen(monkeypatch, leak, take, sources, scorer):
     assert leaks(take, sources, scorer)
 
 
-@pytest.mark.parametrize("take", [stored, reparsed])
-def test_without_a_leak_nothing_is_seen(take):
-    assert not leaks(take, ("sec", "treasury", "newsapi", "alphavantage"), "ngrams")
-    assert not leaks(take, ("fred",))
+def test_without_a_leak_nothing_is_seen():
+    sources = ("sec", "treasury", "newsapi", "alphavantage")
+    assert not leaks(reparsed, sources, "ngrams")
+    assert not leaks(reparsed, ("fred",))

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import io
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -51,7 +52,7 @@ class Fetched(NamedTuple):
     """What came of fetching a world at CUT and at END."""
 
     folder: pathlib.Path
-    results: list[list[fetch_command.Fetched]]
+    results: list[fetch_command.Fetched]  # Of CUT, then of END.
     requests: list[Asked]
     printed: str
 
@@ -86,37 +87,40 @@ def _home() -> tempfile.TemporaryDirectory:
 
 @functools.cache
 def fetched(which: str) -> Fetched:
-    """Runs `experiments/fetch.py`: at CUT in the clean world, at END in either.
+    """Runs `experiments/fetch.py` at END, in a store that it began to fill at CUT.
 
     Args:
         which: clean or poisoned. Leave its folder as it is.
     """
-    clean = small_world.make()
-    world = clean if which == "clean" else poisoned_world.poison(clean)
-    earlier = small_world.until(clean, small_world.CUT)
+    world, begun = small_world.make(), _begun()
+    world = world if which == "clean" else poisoned_world.poison(world)
     folder = pathlib.Path(_home().name) / which
+    shutil.copytree(begun.folder, folder)
+    ended = _fetch(world, small_world.END, folder)
+    return Fetched(folder, *(x + y for x, y in zip(begun[1:], ended[1:], strict=True)))
+
+
+@functools.cache
+def _begun() -> Fetched:
+    folder = pathlib.Path(_home().name) / "begun"
     folder.mkdir()
-    page, results, requests = Console(file=io.StringIO(), width=160), [], []
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("no_proxy", "127.0.0.1")
-        for name, key in KEYS.items():
-            patch.setenv(name, key)
-        pages = ((earlier, small_world.CUT), (world, small_world.END))
-        for public, now in pages:
-            found, server = _fetch(public, now, page)
-            results.append(found)
-            requests += server.requests
-    return Fetched(folder, results, requests, page.file.getvalue())
+    earlier = small_world.until(small_world.make(), small_world.CUT)
+    return _fetch(earlier, small_world.CUT, folder)
 
 
-def _fetch(world: small_world.World, now: pd.Timestamp, page: Console):
-    made = world_sources.config()
-    world_sources.write_files(world, made)
-    with world_sources.Server(world) as server:
+def _fetch(world: small_world.World, now: pd.Timestamp, folder) -> Fetched:
+    made, page = world_sources.config(), Console(file=io.StringIO(), width=160)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.chdir(folder))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in (KEYS | {"no_proxy": "127.0.0.1"}).items():
+            patch.setenv(name, value)
+        server = stack.enter_context(world_sources.Server(world))
+        world_sources.write_files(world, made)
         made.mirror = server.address
-        found = fetch_command.fetch(made, page, lambda: now, _hurried)
-    page.print(fetch_command.summary(found), fetch_command.left_out(found))
-    return found, server
+        results = fetch_command.fetch(made, page, lambda: now, _hurried)
+    page.print(fetch_command.summary(results), fetch_command.left_out(results))
+    return Fetched(folder, results, server.requests, page.file.getvalue())
 
 
 def _hurried(source, made: ConfigDict, say) -> Client:

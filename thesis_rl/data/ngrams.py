@@ -96,7 +96,11 @@ def fit(
         models.append(bag_of_words.regress(counts[told], beat[told], settings.l2))
         instants.append(closes[session])
         sizes.append(len(told))
-    left_out = reasons | {"fit with too few articles or one outcome": unfit}
+    num_told = int((events["field"] == stories.FIELD).sum()) - len(traced)
+    left_out = reasons | {
+        "article that tells a story told already": num_told,
+        "fit with too few articles or one outcome": unfit,
+    }
     instants = np.array(instants, "datetime64[ns]")
     return Fitted(settings, tuple(models), instants, tuple(sizes), left_out)
 
