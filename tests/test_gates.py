@@ -132,6 +132,19 @@ def test_a_split_over_a_gap_and_an_adjustment_made_twice_are_found():
     assert "1 for 2" in first.sentence and "adjusted for twice" in first.sentence
 
 
+@pytest.mark.parametrize(
+    "usual, factor, split",
+    [(0.01, 0.5, True), (0.08, 0.5, True), (0.08, 0.58, False), (0.25, 0.5, False)],
+)
+def test_a_wild_name_falls_by_itself(usual, factor, split):
+    """What is far from any fraction, or usual for the name, is no split."""
+    moves = usual * np.resize([1.0, -1.0], 300)
+    moves[200] = np.log(factor)
+    close = calm_prices().close[["A"]] * 0 + 50 * np.exp(np.cumsum(moves))[:, None]
+    found = of_gate(gates.inspect(Prices(close, None, {}, {}), {}), "split")
+    assert [f.first for f in found] == [f"{close.index[200]:%Y-%m-%d}"] * split
+
+
 def test_a_fall_by_half_with_ten_times_the_value_is_no_split():
     source = calm_prices()
     halved = np.where(np.arange(300) >= 200, 0.5, 1.0)[:, None]
@@ -225,6 +238,12 @@ def test_outliers_are_counted_and_the_farthest_is_named():
     assert found[1:5] == ("note", "", days[100], 2)
     assert "2 returns of 2 names" in found.sentence
     assert f"farthest that of B on {days[200]}, -39.6%" in found.sentence
+
+
+def test_a_name_that_mostly_stands_still_has_no_usual_return():
+    moves = 0.01 * (np.arange(300) % 3 == 0)
+    close = calm_prices().close[["A"]] * 0 + 50 * np.exp(np.cumsum(moves))[:, None]
+    assert of_gate(gates.inspect(Prices(close, None, {}, {}), {}), "outlier") == []
 
 
 def test_days_are_held_against_the_calendar():

@@ -100,13 +100,6 @@ def filled_back(tables):
     return change, pd.DataFrame(score).bfill().to_numpy()
 
 
-def masked_by_the_future(tables):
-    """Values are honest; that a row is there at all is not."""
-    change, score = honest(tables)
-    whole = np.isfinite(score) & (change[-1] > np.nanmedian(change))
-    return change, np.where(whole, score, 0.0)
-
-
 def builder(of):
     def build(tables):
         values = np.stack(of(tables), axis=-1)
@@ -130,7 +123,6 @@ def test_an_honest_builder_passes(tables):
         (joined_on_event_time, "score"),
         (one_instant_too_far, "score"),
         (filled_back, "score"),
-        (masked_by_the_future, "score"),
         (back_adjusted_levels, "change"),
     ],
 )
@@ -140,6 +132,19 @@ def test_a_planted_leak_is_found_and_named(tables, leak, feature):
     assert finding.name == feature and finding.count > 0
     assert f"{feature} of " in finding.sentence
     assert DAYS[0] <= pd.Timestamp(finding.first) <= DAYS[int(0.7 * len(DAYS))]
+
+
+def test_a_value_that_is_there_or_not_by_what_comes_later_is_found(tables):
+    """The values themselves are honest."""
+
+    def build(tables):
+        values = np.nan_to_num(np.stack(honest(tables), axis=-1))
+        available = np.ones(values.shape, bool)
+        available[:, 1, 0] = wide(tables, "close")["B"].iloc[-1] > 100
+        return values, available
+
+    (found,) = lookahead.audit(build, tables, TIMES, NAMES, ["change", "score"])
+    assert found.name == "change" and found.sentence.startswith("change of B on ")
 
 
 def test_the_first_day_and_name_are_those_that_differ(tables):

@@ -60,7 +60,7 @@ def shares(dataset: Dataset, columns: list[int]) -> np.ndarray:
         [N, years], NaN in a year without a quote.
     """
     quoted = dataset.close.notna().to_numpy()
-    there = np.asarray(dataset.panel.available)[:, :, columns].mean(axis=-1) * quoted
+    there = np.asarray(dataset.panel.available)[:, :, columns].mean(axis=-1)
     _, starts = np.unique(dataset.dates.year, return_index=True)
     sums, days = (np.add.reduceat(x.astype(float), starts) for x in (there, quoted))
     share = np.divide(sums, days, out=np.full(sums.shape, np.nan), where=days > 0)
