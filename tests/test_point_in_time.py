@@ -11,7 +11,7 @@ import world_run
 from ml_collections import ConfigDict
 from small_world import CLOSES, CUT_DAY, DAYS, DEAD, DIES, JOINER, JOINS, NAMES
 
-from thesis_rl import verification
+from thesis_rl import reread
 from thesis_rl.data import (
     adjust,
     clock,
@@ -278,7 +278,7 @@ def tables(which: str) -> dict[str, pd.DataFrame]:
 def reparsed(which: str, *sources: str) -> dict[str, pd.DataFrame]:
     """Returns the events of some sources, parsed anew from their responses."""
     with world_run.within(which):
-        return {source: verification.parse("store", source) for source in sources}
+        return {source: reread.parse("store", source) for source in sources}
 
 
 def stored(which: str, *sources: str) -> dict[str, pd.DataFrame]:

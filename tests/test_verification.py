@@ -15,14 +15,14 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
 from thesis_rl import theses as theses_lib
-from thesis_rl import verification
+from thesis_rl import reread, verification
 from thesis_rl.data import panel, prices
 from thesis_rl.data.sources import treasury
 from thesis_rl.report import audit
 from thesis_rl.thesis import generate_thesis
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
-READ, CURVES = verification.read, functools.cache(treasury.shipped)
+READ, CURVES = reread.read, functools.cache(treasury.shipped)
 
 
 @functools.cache
@@ -32,14 +32,14 @@ def honest() -> list[dict]:
 
 
 @functools.cache
-def anew() -> verification.Sources:
+def anew() -> reread.Sources:
     with world_run.within("clean"):
         return READ(world_run.config())
 
 
 def verify(theses, patch) -> dict:
     """Verifies, with what the responses say read once for all tests."""
-    patch.setattr(verification, "read", lambda config: anew())
+    patch.setattr(reread, "read", lambda config: anew())
     with world_run.within("clean"):
         return verification.verify(theses, world_run.config())
 
@@ -235,17 +235,30 @@ def write_some(config, days) -> list[dict]:
 )
 def test_packaged_files_verify(curves, source, start, fields):
     config = of_files(source, start)
-    told = write_some(config, (70, 300))
+    told = write_some(config, (70, 300))  # A split is in the windows of both.
     found = verification.verify(told, config)
     assert found["problems"] == [] and all_right(found)
     assert found["claims"] == found["cited"] == found["checks"]["numbers"][1]
     cited = [c for t in told for e in t["evidence"] for c in e["citations"]]
     assert {c["field"] for c in cited if c["source"] == source} == fields
     assert {c["source"] for c in cited} == {source, "treasury"}
+    for thesis in told:
+        assert_moved_as_cited(thesis)
     close = next(c for c in cited if c["field"] == "close")
     close["values"][0] += 1.0
     problems = verification.verify(told, config)["problems"]
     assert problems and all("does not say close" in text for text in problems)
+
+
+def assert_moved_as_cited(thesis: dict) -> None:
+    """Computes a return from nothing but the numbers that are cited for it."""
+    entries = {entry["claim_id"]: entry for entry in thesis["evidence"]}
+    entry = entries["long_term_momentum"]
+    cited = {each["field"]: each["values"] for each in entry["citations"]}
+    first, last = cited["close"]
+    found = last * np.prod(cited.get("split", 1.0)) / first - 1
+    assert entry["quote"].startswith(f"mom30 = {found:+.4g}, ")
+    assert entry["citations"][0]["event_times"][-1] == thesis["as_of"]
 
 
 def test_a_folder_of_ones_own_verifies_until_a_file_changes(tmp_path, curves):

@@ -4,46 +4,24 @@ Nothing of the run is believed. Bytes are hashed and parsed anew, features are c
 anew from what they say, and every quoted number must come out again.
 """
 
-import hashlib
 from collections.abc import Iterable
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import (
-    citations,
-    features,
-    point_in_time,
-    prices,
-    quotes,
-    raw,
-    sources,
-)
-from thesis_rl.data.frames import Prices
-from thesis_rl.data.sources import treasury
+from thesis_rl import files, reread
+from thesis_rl.data import citations, raw
+from thesis_rl.reread import FACT, Sources
 from thesis_rl.thesis import evidence
 
 MAX_PROBLEMS = 20  # Told in words; the rest are counted.
-FACT = ("source", "name", "field", "document", "raw")
-QUOTED = {"close", "volume", "split"}
-CHECKS = ("bytes", "facts", "time", "numbers")
-
-
-class Sources(NamedTuple):
-    """All that theses rest on, read anew."""
-
-    hashes: set[str]  # SHA-256 of the files that prices and packaged sources are in.
-    store: str  # The folder where responses are.
-    facts: dict[tuple, list[dict]]  # By `FACT` and event time.
-    features: dict[str, pd.DataFrame]  # [T, N], NaN where not available.
-    closes: dict[str, str]  # When each day's decisions were taken, where known.
+CHECKS = ("bytes", "facts", "time", "basis", "numbers")
 
 
 def verify(theses: Iterable[dict], config) -> dict:
     """Checks every citation and every quoted number of some theses.
 
+    basis: what is cited is what the claim's features rest on, no more and no less.
     bytes: the cited response is there and has the cited hash. facts: parsing it gives
     the cited values, and for a text the words at the cited place. time: what is cited
     was known when the citation says, and by the close of the thesis. numbers: features
@@ -63,7 +41,7 @@ def verify(theses: Iterable[dict], config) -> dict:
     made, right = dict.fromkeys(CHECKS, 0), dict.fromkeys(CHECKS, 0)
     problems = []
     try:
-        anew = read(config)
+        anew = reread.read(config)
     except (OSError, ValueError) as error:
         told, problems = [], [f"nothing could be checked: {error}"]
     for thesis, entry in told:
@@ -88,6 +66,8 @@ def _examine(thesis: dict, entry: dict, anew: Sources, config):
         yield "bytes", _bytes_problem(citation, anew)
         yield "facts", _fact_problem(citation, anew)
         yield "time", _time_problem(citation, thesis["as_of"], anew)
+    if "citations" in entry:
+        yield "basis", _basis_problem(thesis, entry, anew, config)
     yield "numbers", _number_problem(thesis, entry, anew, config)
 
 
@@ -135,7 +115,33 @@ def _says(version: dict, value: float, citation: dict) -> bool:
     if "quote" in citation:
         start, stop = citation["span"]
         return version["text"][start:stop] == citation["quote"]
+    if value is None or np.isnan(value):  # A retraction; JSON writes it as null.
+        return np.isnan(version["value"])
     return version["value"] == value
+
+
+def _basis_problem(thesis: dict, entry: dict, anew: Sources, config) -> str | None:
+    """Compares what is cited with what the claim's features rest on."""
+    day, ticker = pd.Timestamp(thesis["as_of"]), thesis["ticker"]
+    close = anew.evidence.prices.close
+    if day not in close.index or ticker not in close.columns:
+        return f"its sources have no prices of {ticker} on {thesis['as_of']}"
+    asked = {name for name, _, _ in config.claims[entry["claim_id"]]["conditions"]}
+    names = [n for n in asked if np.isfinite(anew.features[n].at[day, ticker])]
+    place = close.index.get_loc(day), close.columns.get_loc(ticker)
+    rests = citations.of_row(anew.evidence, names, *place)
+    right = {_told(each) for cited in rests.values() for each in cited}
+    told = {_told(each) for each in entry["citations"]}
+    if told == right:
+        return None
+    return (
+        f"{len(told - right)} of {len(told)} citations are not what the claim rests "
+        f"on, and {len(right - told)} of {len(right)} are missing"
+    )
+
+
+def _told(citation: dict) -> str:
+    return files.to_json({k: v for k, v in citation.items() if k != "place"})
 
 
 def _number_problem(thesis: dict, entry: dict, anew: Sources, config) -> str | None:
@@ -152,91 +158,3 @@ def _number_problem(thesis: dict, entry: dict, anew: Sources, config) -> str | N
     if found == entry["quote"]:
         return None
     return f"quotes {entry['quote']!r}, but its sources give {found!r}"
-
-
-def read(config) -> Sources:
-    """Reads files and raw responses anew, and computes every feature from them.
-
-    Args:
-      config: the experiment's.
-
-    Returns:
-      What theses are checked against.
-    """
-    tables, _ = point_in_time.read(config.data, parse)
-    quoted, joined = point_in_time.assemble(tables, config.data)
-    values, available = features.compute(quoted, config.features)
-    values = np.where(available, values, np.nan)
-    index, columns = quoted.close.index, quoted.close.columns
-    contents = _contents(quoted, config.data)
-    times = () if joined.decision_times is None else joined.decision_times
-    return Sources(
-        hashes={_sha256(content) for _, content in contents}
-        | {treasury.packaged().sha256},
-        store=config.data.events.store,
-        facts=_facts(tables) | _quotes(quoted, contents),
-        features={
-            name: pd.DataFrame(values[..., i], index, columns)
-            for i, name in enumerate(config.features)
-        },
-        closes={
-            f"{day:%Y-%m-%d}": citations.iso(time)
-            for day, time in zip(index, times, strict=False)
-        },
-    )
-
-
-def parse(root: str, source: str) -> pd.DataFrame:
-    """Parses all raw responses of a source anew; its events, as in the store."""
-    modules = [module for module in sources.ALL if source == module.NAME]
-    groups = [raw.responses(root, source, group) for group in raw.groups(root, source)]
-    tables = [module.parse(rows).events for module in modules for rows in groups]
-    events = pd.concat(tables, ignore_index=True)
-    return events.assign(seq=range(len(events)))
-
-
-def _contents(quoted: Prices, config) -> list[tuple[Path, bytes]]:
-    """Reads the files that prices came from; none where they are raw responses."""
-    if config.source == "store":
-        return []
-    folder = Path(config.path) if config.source == "files" else prices.FILES
-    folder = folder.parent if folder.is_file() else folder
-    paths = [folder / file["file"] for file in quoted.report.get("files", ())]
-    return [(path, path.read_bytes()) for path in paths]
-
-
-def _facts(tables: point_in_time.Tables) -> dict[tuple, list[dict]]:
-    facts = {}
-    for table in tables.values():
-        columns = [*FACT, "event_time", "knowledge_time", "value", "text"]
-        for row in table[columns].to_dict("records"):
-            row["known"] = citations.iso(row["knowledge_time"])
-            time = citations.iso(row["event_time"])
-            facts.setdefault((*(row[name] for name in FACT), time), []).append(row)
-    return facts
-
-
-def _quotes(quoted: Prices, contents) -> dict[tuple, list[dict]]:
-    """Reads what stands in files of quotes, by date."""
-    facts = {}
-    for path, content in contents:
-        table, sha256 = _table(quoted, path, content), _sha256(content)
-        days = table["date"].dt.strftime("%Y-%m-%d")
-        for field in QUOTED.intersection(table.columns):
-            rows = zip(table["ticker"], days, table[field], strict=True)
-            for ticker, day, value in rows:
-                fact = quoted.report["source"], ticker, field, path.name, sha256
-                facts[*fact, day] = [{"value": value, "text": "", "known": day}]
-    return facts
-
-
-def _table(quoted: Prices, path: Path, content: bytes) -> pd.DataFrame:
-    if quoted.as_traded is None:
-        return quotes.parse(content, path)
-    if path.name == prices.PACKAGED[quoted.report["source"]].splits:
-        return quotes.actions(content, path, "split")
-    return quotes.read(content, path)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -70,7 +70,10 @@ def _prices(evidence: Evidence, feature: str, day: int, name: int) -> list[Citat
     wanted = (bars["field"] == field) & times.isin(closes[days])
     between = (times > closes[days[0]]) & (times <= closes[days[-1]])
     wanted |= bars["field"].isin(ACTIONS) & between
-    used = bars[wanted & (bars["knowledge_time"] <= closes[day])]
+    # As `adjust.prices` takes them: what came after its close is not in the prices.
+    used = bars[wanted & (bars["knowledge_time"] <= times)]
+    used = used.sort_values(["knowledge_time", "seq"], kind="stable")
+    used = used.drop_duplicates(["field", "event_time"], keep="last").sort_index()
     by_document = used.groupby(["field", "document", "raw"], sort=False)
     return [_together(rows) for _, rows in by_document]
 
@@ -94,7 +97,7 @@ def _quotes(prices: Prices, ticker: str, field: str, days: np.ndarray) -> list:
             "raw": file["sha256"],
         }
         for kind, frame, rows in frames
-        if len(values := frame[ticker].iloc[rows].dropna())
+        if len(values := frame.loc[prices.close.index[rows], ticker].dropna())
         for file in prices.report.get("files", ())
         if ticker in file["tickers"] and kind in file["fields"]
     ]

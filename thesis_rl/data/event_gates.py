@@ -68,12 +68,10 @@ def _early(source: str, events: pd.DataFrame) -> list[Finding]:
     if source in ANNOUNCED:
         return []
     about, known = events["event_time"], events["knowledge_time"]
-    ends = clock.LAST_SECOND
-    here = about.dt.tz_localize("UTC").dt.tz_convert(clock.NEW_YORK)
-    dated = (
-        here.dt.tz_localize(None) - here.dt.tz_localize(None).dt.normalize()
-    ) == ends
-    early = (known < about.where(~dated, about - ends)).to_numpy()
+    there = about.dt.tz_localize("UTC").dt.tz_convert(clock.NEW_YORK)
+    clocks = there.dt.tz_localize(None)
+    dated = clocks - clocks.dt.normalize() == clock.LAST_SECOND
+    early = (known < about.where(~dated, about - clock.LAST_SECOND)).to_numpy()
     if not early.any():
         return []
     row = events.iloc[early.argmax()]

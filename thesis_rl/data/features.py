@@ -60,7 +60,8 @@ def _base(prices: Prices, name: str) -> pd.DataFrame:
 
 def _relative(prices: Prices, name: str) -> pd.DataFrame:
     frame = _base(prices, name.removesuffix("_rel"))
-    others = frame if prices.member is None else frame.where(prices.member)
+    others = frame.where(prices.close.notna())
+    others = others if prices.member is None else others.where(prices.member)
     comparable = others.notna().sum(axis=1) >= 2
     return frame.sub(others.mean(axis=1).where(comparable), axis=0)
 

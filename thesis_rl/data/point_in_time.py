@@ -188,6 +188,9 @@ def _with_universe(quoted: Prices, membership: pd.DataFrame, times) -> Prices:
     index, names = quoted.close.index, list(quoted.close.columns)
     member = universe.members(membership, names, times)
     left = universe.delistings(membership, names, index)
+    # A ticker that is quoted again is another listing, which this loss is not of.
+    last = quoted.close.apply(pd.Series.last_valid_index)
+    left = left[left["day"] >= last.reindex(left.index)]
     unknown = universe.caveat(membership, names)
     caveats = quoted.report["caveats"] + [unknown] * bool(unknown)
     return quoted._replace(
@@ -201,7 +204,10 @@ def _features(evidence: Evidence) -> dict[str, Aged]:
     quoted, tables, times, scorer, *_ = evidence
     names, found = list(quoted.close.columns), {}
     if evidence.ratios:
-        member = None if quoted.member is None else quoted.member.to_numpy()
+        # Who is not quoted yet is among the names by hindsight.
+        member = quoted.close.notna().to_numpy()
+        if quoted.member is not None:
+            member = member & quoted.member.to_numpy()
         versions = pd.concat(evidence.ratios.values(), ignore_index=True)
         found |= fundamentals.compare(versions, names, times, universe=member)
         found |= insiders.compute(tables["sec"], names, times, _traded(quoted))

@@ -142,6 +142,9 @@ def between(prices: Prices, start: str, end: str) -> Prices:
         open=cut(prices.open),
         dollar_volume=cut(prices.dollar_volume),
     )
+    if prices.as_traded is not None:
+        traded = (frame.loc[first:last] for frame in prices.as_traded)
+        kept = kept._replace(as_traded=Bars(*traded))
     return with_coverage(kept)
 
 

@@ -13,6 +13,7 @@ CHECKS = {
     "bytes": "Citations whose bytes are there, their hash right",
     "facts": "Citations whose bytes, parsed anew, say what is cited",
     "time": "Citations known by the close of the thesis",
+    "basis": "Claims whose citations are what they rest on, no more and no less",
     "numbers": "Quoted numbers that come out again from the bytes",
 }
 
