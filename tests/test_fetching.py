@@ -299,6 +299,7 @@ def test_a_changed_file_is_stored_again_and_an_unchanged_one_is_not(tmp_path):
         NAME="own",
         check=lambda content: None,
         fetch=lambda get, group, config: get(fetching.FILE, file),
+        parse=lambda responses: None,
     )
     root, answers = tmp_path / "store", []
     for text in ("1", "1", "2"):
@@ -358,3 +359,38 @@ def test_coverage_finds_the_longest_gap_of_one_name():
     single = ingest.coverage(events.head(1))
     assert np.isnan(single.gap_days) and single.gap_name == ""
     assert ingest.coverage(events.head(0)).rows == 0
+
+
+def test_a_file_that_cannot_be_read_is_not_kept_and_its_correction_is(tmp_path):
+    def parse(responses):
+        if any(one.content == b"bad" for one in responses):
+            raise ValueError("A.csv, line 1: bad")
+
+    file = tmp_path / "A.csv"
+    source = types.SimpleNamespace(
+        NAME="own",
+        check=lambda content: None,
+        fetch=lambda get, group, config: get(fetching.FILE, file),
+        parse=parse,
+    )
+    root = tmp_path / "store"
+    file.write_text("bad")
+    assert "line 1: bad" in run(root, None, source, ("A",)).failed["A"]
+    file.write_text("good")
+    assert not run(root, None, source, ("A",)).failed
+    assert [one.content for one in raw.responses(root, "own", "A")] == [b"good"]
+
+
+def test_an_edit_that_is_undone_is_the_last_word(tmp_path):
+    file = tmp_path / "A.csv"
+    source = types.SimpleNamespace(
+        NAME="own",
+        check=lambda content: None,
+        fetch=lambda get, group, config: get(fetching.FILE, file),
+        parse=lambda responses: None,
+    )
+    for text in ("10", "99", "10"):
+        file.write_text(text)
+        run(tmp_path / "store", None, source, ("A",))
+    kept = raw.responses(tmp_path / "store", "own", "A")
+    assert sorted(one.content for one in kept) == [b"10", b"10", b"99"]

@@ -134,7 +134,7 @@ def test_a_split_over_a_gap_and_an_adjustment_made_twice_are_found():
 
 @pytest.mark.parametrize(
     "usual, factor, split",
-    [(0.01, 0.5, True), (0.08, 0.5, True), (0.08, 0.58, False), (0.25, 0.5, False)],
+    [(0.01, 0.5, True), (0.08, 0.5, True), (0.06, 0.56, False), (0.25, 0.5, False)],
 )
 def test_a_wild_name_falls_by_itself(usual, factor, split):
     """What is far from any fraction, or usual for the name, is no split."""

@@ -1,66 +1,151 @@
-"""Fetched, joined, trained, written and audited: the whole of it, without a network."""
+"""The whole way, offline: fetched by HTTP, joined, trained, written out and audited."""
 
 import json
+import pathlib
 
-import numpy as np
 import pytest
+import small_world
 import world_run
+import world_sources
+from ml_collections import ConfigDict, FrozenConfigDict
+from report_reader import Reader
 
 from experiments import rft_full
-from thesis_rl.data import panel
+from thesis_rl import config as config_lib
+from thesis_rl.data import panel, store
+from thesis_rl.vocabulary import SECTION_NAMES
 
 
 @pytest.fixture(scope="module")
-def ran():
-    return world_run.ran()
+def theses() -> list[dict]:
+    lines = (world_run.ran().folder / "theses.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
-def test_every_claim_cites_and_everything_cited_stands(ran):
-    found = ran.summary["theses"]["evidence"]
-    assert found["claims"] == found["cited"] > 0
-    assert found["num_problems"] == 0
-    assert all(right == made > 0 for right, made in found["checks"].values())
+def all_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_every_kind_of_evidence_is_cited(ran):
-    lines = (ran.folder / "theses.jsonl").read_text().splitlines()
-    cited = [
-        citation
-        for line in lines
-        for entry in json.loads(line)["evidence"]
-        for citation in entry.get("citations", ())
-    ]
-    kinds = {(one["source"], one["field"]) for one in cited}
-    assert {("bars", "close"), ("sec", "us-gaap:Assets"), ("sec", "purchase")} <= kinds
-    fields = {field for _, field in kinds}
-    assert "article" in fields and fields & {"value", "yield"}
-    quoted = [one for one in cited if one["field"] == "article"]
-    assert all(len(one["quote"]) == np.diff(one["span"]).item() for one in quoted)
+def test_every_source_was_fetched_whole_and_rejected_nothing():
+    found = world_run.fetched("clean")
+    for result in found.results:
+        assert result.failures == {} and result.ingested.rejected == {}, result
+    at_cut, at_end = found.results[:7], found.results[7:]
+    assert [result.name for result in at_end] == list(world_sources.SOURCES)
+    for before, after in zip(at_cut, at_end, strict=True):
+        assert after.coverage.rows == before.coverage.rows + after.ingested.added
+    sec = at_end[2]
+    assert sec.outcome.found > 100  # Forms 4 that the store had were not asked for.
+    with world_run.within("clean"):
+        assert set(store.sources("store")) == set(world_sources.SOURCES)
 
 
-def test_the_reports_are_there(ran):
-    page = (ran.folder / "report.html").read_text()
-    assert "Quoted numbers that come out again from the bytes" in page
-    assert "SEC EDGAR" in (ran.folder / "data.html").read_text()
-
-
-def test_no_key_is_in_any_file(ran):
-    store = world_run.fetched("clean").folder / "store"
-    files = [f for folder in (store, ran.folder) for f in folder.rglob("*")]
-    texts = [str(file).encode() for file in files]
-    texts += [file.read_bytes() for file in files if file.is_file()]
-    assert len(texts) > 100
+def test_keys_were_sent_and_are_nowhere_else():
+    found, ran = world_run.fetched("clean"), world_run.ran()
+    sent = "".join(f"{asked.query} {asked.headers}" for asked in found.requests)
+    paths = all_files(found.folder)  # The store, and the run within.
+    assert ran.folder / "report.html" in paths and len(paths) > 400
+    written = b"".join(path.read_bytes() for path in paths)
+    shown = "\n".join([*map(str, paths), *ran.said, found.printed])
     for key in world_run.KEYS.values():
-        assert not any(key.encode() in text for text in texts)
+        assert key in sent
+        assert key.encode() not in written and key not in shown
 
 
-def test_without_a_store_it_says_what_is_missing_and_goes_on():
-    config = rft_full.get_config("smoke")
-    built = panel.build(config)
-    (notice,) = built.report["notices"]
-    assert "No events of sec, fred, newsapi, alphavantage, membership" in notice
-    missing = built.report["features_missing"]
-    assert missing["f_quality"] == built.report["rows_quoted"] > missing["term_spread"]
-    config.data.events.missing = "stop"
-    with pytest.raises(ValueError, match="names sec, fred, .*missing=mask to go on"):
-        panel.build(config)
+def test_theses_cite_every_kind_of_evidence(theses):
+    """And nothing later than their own close."""
+    closes = dict(zip(small_world.DAYS, small_world.CLOSES, strict=True))
+    kinds = set()
+    for thesis in theses:
+        for entry in thesis["evidence"]:
+            assert entry["citations"]
+            for cited in entry["citations"]:
+                kinds.add((cited["source"], cited["field"].partition(":")[0]))
+                close = f"{closes[thesis['as_of']]:%Y-%m-%dT%H:%M:%SZ}"
+                assert cited["known"] <= close
+                assert ("span" in cited) == (cited["field"] == "article")
+    assert kinds >= {
+        ("bars", "close"),
+        ("bars", "split"),
+        ("bars", "dividend"),
+        ("sec", "us-gaap"),
+        ("sec", "purchase"),
+        ("sec", "sale"),
+        ("treasury", "yield"),
+        ("fred", "value"),
+        ("newsapi", "article"),
+        ("alphavantage", "article"),
+    }
+
+
+def test_quotes_stand_in_the_responses_that_are_cited(theses):
+    """From claim to event to raw bytes, by hand, as an auditor would."""
+    raw = world_run.fetched("clean").folder / "store" / "raw"
+    articles = [
+        cited
+        for thesis in theses
+        for entry in thesis["evidence"]
+        for cited in entry["citations"]
+        if cited["field"] == "article"
+    ]
+    for cited in articles:
+        sha256 = cited["raw"]
+        item = json.loads((raw / cited["source"] / sha256[:2] / sha256).read_bytes())
+        for step in cited["place"].strip("/").split("/"):
+            item = item[int(step) if step.isdigit() else step]
+        body = item.get("description") or item.get("summary")
+        start, stop = cited["span"]
+        assert f"{item['title']}\n{body}"[start:stop] == cited["quote"]
+        assert item["url"] == cited["document"]
+
+
+def test_the_run_covers_its_claims_and_says_so():
+    ran = world_run.ran()
+    found = ran.summary["theses"]["evidence"]
+    assert found["claims"] == found["cited"] > 0 and found["problems"] == []
+    assert all(right == made > 0 for right, made in found["checks"].values())
+    assert ran.summary["data"]["notices"] == []
+    page = Reader((ran.folder / "report.html").read_text())
+    rows = {row[0]: row[1:] for row in page.rows if row}
+    checked = rows["Claims asserted that cite what they rest on"]
+    assert checked == [str(found["claims"]), str(found["cited"]), "100%"]
+    assert (ran.folder / "data.html").stat().st_size > 1000
+
+
+def test_all_sections_have_known_claims():
+    """What rft_full adds to prices lights up every section of a thesis."""
+    config, panel_of = world_run.config(), world_run.prepared("clean").dataset.panel
+    known = {
+        rule["section"]
+        for number, rule in enumerate(config.claims.values())
+        if panel_of.known[..., number].any()
+    }
+    assert known == set(SECTION_NAMES)
+    assert rft_full.get_config().data.events.missing == "mask"
+
+
+def without_a_store(**keys) -> FrozenConfigDict:
+    config = ConfigDict(rft_full.get_config("smoke"))
+    config.data.start = "2014-01-02"
+    config.update_from_flattened_dict(keys)
+    config_lib.check(FrozenConfigDict(config))
+    return FrozenConfigDict(config)
+
+
+def test_without_a_store_it_names_what_is_missing_and_goes_on():
+    """On the shipped prices, with the shipped curve."""
+    made = panel.build(without_a_store())
+    (notice,) = made.report["notices"]
+    assert notice.startswith(
+        "No events of sec, fred, newsapi, alphavantage, membership"
+    )
+    there = made.panel.available.any((0, 1))
+    has = dict(zip(made.feature_names, there.tolist(), strict=True))
+    assert has["mom10"] and has["term_spread"] and has["vol_regime"]
+    for feature in ("f_quality", "f_sentiment", "f_insider", "growth"):
+        assert not has[feature]
+
+
+def test_without_a_store_it_stops_where_nothing_may_be_missing():
+    with pytest.raises(ValueError, match="names sec, fred, newsapi.*missing=mask"):
+        panel.build(without_a_store(**{"data.events.missing": "stop"}))

@@ -197,12 +197,14 @@ def test_sums_do_not_depend_on_what_else_is_asked():
 
 def test_citation_of_a_revised_text_shows_the_version_that_dates_it():
     events = table(
-        article(0, "a.com", "News\n1"), article(4, "a.com", "Other news\n-1")
+        article(0, "a.com", "News\n1"),
+        article(4, "a.com", "Other news\n-1"),
+        article(3, "b.com", "More news\n0.5"),
     )
     cited = sentiment.cite(events, "f_sentiment", "A", day(6), LAST_NUMBER)
-    assert cited.index.to_list() == [1, 0]
-    assert cited["weight"].to_list() == [1, 0]
-    assert cited["score"].to_list() == [-1, 1]
+    assert cited.index.to_list() == [1, 2, 0]
+    np.testing.assert_allclose(cited["weight"], [1 / 3, 2 / 3, 0])
+    assert cited["score"].to_list() == [-1, 0.5, 1]
 
 
 def test_spans_quote_the_sentence_that_speaks_most_for_the_score():

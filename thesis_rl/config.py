@@ -15,7 +15,7 @@ from thesis_rl import (
     tether,
     training,
 )
-from thesis_rl.data import features, labels, point_in_time
+from thesis_rl.data import event_settings, features, labels
 
 CHOICES = {
     "rft.estimator": (*rft.ESTIMATORS, "exact"),
@@ -150,7 +150,7 @@ def check(config) -> None:
     choice.check(config.rft, config.combinatorial.num_groups)
     execution.check(config)
     sizing.check(config)
-    point_in_time.check(config.data)
+    event_settings.check(config.data)
     features.check_names(config.features)
     claims.check_rules(config.claims, config.features)
     _check_reward(config)

@@ -110,11 +110,12 @@ def _quotes(quoted: Prices, contents) -> dict[tuple, list[dict]]:
     for path, content in contents:
         table, sha256 = _table(quoted, path, content), _sha256(content)
         days = np.datetime_as_string(table["date"].to_numpy("datetime64[D]")).tolist()
+        source, document, tickers = quoted.report["source"], path.name, table["ticker"]
         for field in QUOTED.intersection(table.columns):
-            rows = zip(table["ticker"], days, table[field], strict=True)
+            rows = zip(tickers.tolist(), days, table[field].tolist(), strict=True)
             for ticker, day, value in rows:
-                fact = quoted.report["source"], ticker, field, path.name, sha256
-                facts[*fact, day] = [{"value": value, "text": "", "known": day}]
+                fact = source, ticker, field, document, sha256, day
+                facts[fact] = [{"value": value, "text": "", "known": day}]
     return facts
 
 

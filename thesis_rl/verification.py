@@ -12,7 +12,7 @@ import pandas as pd
 from thesis_rl import files, reread
 from thesis_rl.data import citations, raw
 from thesis_rl.reread import FACT, Sources
-from thesis_rl.thesis import evidence
+from thesis_rl.thesis import evidence, schema
 
 MAX_PROBLEMS = 20  # Told in words; the rest are counted.
 CHECKS = ("bytes", "facts", "time", "basis", "numbers")
@@ -36,20 +36,25 @@ def verify(theses: Iterable[dict], config) -> dict:
       how many were made and how many were right; problems, the first of them in words.
       Where files or responses cannot be read, that is the problem, and none is made.
     """
-    told = [(thesis, entry) for thesis in theses for entry in thesis["evidence"]]
+    told, problems = [], []
+    for thesis in theses:
+        broken = schema.problems(thesis)
+        problems += [f"a thesis breaks its contract: {line}" for line in broken]
+        told += [(thesis, entry) for entry in ([] if broken else thesis["evidence"])]
     asserted = [entry for _, entry in told if entry["stance"] == "asserted"]
     made, right = dict.fromkeys(CHECKS, 0), dict.fromkeys(CHECKS, 0)
-    problems = []
     try:
         anew = reread.read(config)
     except (OSError, ValueError) as error:
         told, problems = [], [f"nothing could be checked: {error}"]
     for thesis, entry in told:
+        where = f"{thesis['ticker']}, {thesis['as_of']}, {entry['claim_id']}"
+        if entry["stance"] == "asserted" and not entry.get("citations"):
+            problems.append(f"{where}: cites nothing")
         for check, problem in _examine(thesis, entry, anew, config):
             made[check] += 1
             right[check] += problem is None
             if problem:
-                where = f"{thesis['ticker']}, {thesis['as_of']}, {entry['claim_id']}"
                 problems.append(f"{where}: {problem}")
     return {
         "claims": len(asserted),
@@ -74,6 +79,8 @@ def _examine(thesis: dict, entry: dict, anew: Sources, config):
 def _bytes_problem(citation: dict, anew: Sources) -> str | None:
     if citation["raw"] in anew.hashes:
         return None
+    if "place" not in citation:  # Of a file of prices, which no store keeps.
+        return f"{citation['document']} was changed, or is no file that was read"
     try:
         raw.read(anew.store, citation["source"], citation["raw"])
     except (OSError, ValueError) as error:

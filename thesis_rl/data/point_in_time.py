@@ -30,12 +30,6 @@ Tables = Mapping[str, pd.DataFrame]  # Events, by source.
 Load = Callable[[str, str], pd.DataFrame]
 NEWS = ("newsapi", "alphavantage")
 YIELDS = ("treasury", "fred")
-SOURCES = ("sec", *YIELDS, *NEWS, "membership")
-CHOICES = {
-    "missing": ("mask", "stop"),
-    "scorer": ("none", "vader", "ngrams"),
-    "gates": ("report", "stop"),
-}
 
 
 class Evidence(NamedTuple):
@@ -50,28 +44,6 @@ class Evidence(NamedTuple):
     ratios: Mapping[str, pd.DataFrame]
     articles: Mapping[str, pd.DataFrame]
     bars: Mapping[str, pd.DataFrame]
-
-
-def check(config) -> None:
-    """Raises a ValueError that names the key of config.data.events that is wrong."""
-    asked = config.events
-    for key, choices in CHOICES.items():
-        if asked[key] not in choices:
-            raise ValueError(
-                f"config.data.events.{key} is {asked[key]!r}; choose one of {choices}"
-            )
-    listed = isinstance(asked.sources, tuple | list)
-    unknown = [x for x in asked.sources if x not in SOURCES] if listed else [asked]
-    if unknown or len(set(asked.sources)) < len(asked.sources):
-        raise ValueError(
-            f"config.data.events.sources is {asked.sources!r}; list none, some or all "
-            f"of {SOURCES}, each once"
-        )
-    if config.source == "store" and not asked.store:
-        raise ValueError(
-            "config.data.source is store, but config.data.events.store is ''; name the "
-            "folder that experiments/fetch.py filled"
-        )
 
 
 def read(config, load: Load = store.load) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -97,7 +69,12 @@ def read(config, load: Load = store.load) -> tuple[dict[str, pd.DataFrame], list
         tables["treasury"] = treasury.shipped()
     missing = [source for source in wanted if source not in tables]
     place = f"the store {root}" if root else "no store (config.data.events.store is '')"
-    if missing and (config.events.missing == "stop" or "bars" in missing):
+    if "bars" in missing:
+        raise ValueError(
+            f"config.data.source is store, but there are no bars: {place}; give "
+            "config.data.events.store, or fetch them with experiments/fetch.py"
+        )
+    if missing and config.events.missing == "stop":
         raise ValueError(
             f"config.data.events.sources names {', '.join(missing)}, but there is "
             f"nothing of it in {place}; fetch it with experiments/fetch.py, leave it "

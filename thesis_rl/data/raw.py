@@ -49,7 +49,7 @@ def put(
     content: bytes,
     received: pd.Timestamp,
 ) -> Response:
-    """Stores what a request got. The same content again keeps its first receipt.
+    """Stores what a request got. What it got last, got again, keeps its receipt.
 
     Args:
         root: folder of the store; made if absent.
@@ -73,7 +73,13 @@ def put(
     if not stored.is_file() or stored.read_bytes() != content:
         write(stored, content)
     folder = _folder(root, request.source, request.group)
+    before = find(root, request)
+    if before is not None and before.sha256 == sha256:
+        return before
     receipt = folder / f"{_key(request)}.{sha256[:16]}.json"
+    if receipt.is_file():  # It came before, and something else since.
+        again = f"{pd.Timestamp(received).as_unit('ns').value:x}"
+        receipt = receipt.with_suffix(f".{again}.json")
     if not receipt.is_file():
         said = {
             "request": request._asdict(),
@@ -212,7 +218,8 @@ def _receipt(path: pathlib.Path) -> tuple[Request, str, pd.Timestamp]:
         pairs = tuple((name, value) for name, value in asked["params"])
         request = Request(**asked | {"params": pairs})
         received = pd.Timestamp(said["received"]).as_unit("ns")
-        if path.name != f"{_key(request)}.{said['sha256'][:16]}.json":
+        named = f"{_key(request)}.{said['sha256'][:16]}"
+        if not re.fullmatch(rf"{named}(\.[0-9a-f]+)?\.json", path.name):
             raise ValueError("its name fits another request or content")
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(

@@ -80,11 +80,12 @@ def fetch(get, group: str, config) -> None:
     holding = [f for f in files if group in _tickers(f, f.stat().st_mtime_ns)]
     if not holding:
         raise NotFound(f"{folder} holds no bars of {group}: no file is named after it")
-    for file in holding:
-        get(FILE, file, ((HOLDS, "bar"),))
+    # Actions first: bars must not be had without splits that were refused.
     for field, path in actions.items():
         if path:
             get(FILE, path, ((HOLDS, field),))
+    for file in holding:
+        get(FILE, file, ((HOLDS, "bar"),))
 
 
 def parse(responses: Sequence[Response]) -> Parsed:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import pathlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -116,6 +117,8 @@ def _get(source, group, config, client, now, counts, kind, path, params=()) -> b
     if stored is not None and stored.content == content:
         counts["found"] += 1
     else:
+        if kind == FILE:
+            _refuse_unreadable(source, request, content, config.store, now())
         counts["asked"] += 1
         raw.put(config.store, request, content, now())
     return content
@@ -128,6 +131,12 @@ def _read(path: pathlib.Path, source) -> bytes:
         raise NotFound(f"{path} cannot be read: {error.strerror}") from None
     source.check(content)
     return content
+
+
+def _refuse_unreadable(source, request, content: bytes, store, received) -> None:
+    """Raises what `parse` says of a file beside those before: none such is kept."""
+    new = raw.Response(request, content, hashlib.sha256(content).hexdigest(), received)
+    source.parse([*raw.responses(store, source.NAME, request.group), new])
 
 
 def _connected(connect: Callable[[], Client]) -> Client:
