@@ -238,9 +238,9 @@ def test_fetch_asks_for_the_files_that_hold_a_ticker(tmp_path):
         (tmp_path / name).write_text(text)
     splits = str(tmp_path / "splits.csv")
     assert fetched(tmp_path, "A", splits=splits, dividends="") == [
+        ("file", "splits.csv", "split"),
         ("file", "A.csv", "bar"),
         ("file", "long.csv", "bar"),
-        ("file", "splits.csv", "split"),
     ]
     assert fetched(tmp_path, "B", splits=splits) == [
         ("file", "long.csv", "bar"),
