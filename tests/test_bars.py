@@ -243,8 +243,8 @@ def test_fetch_asks_for_the_files_that_hold_a_ticker(tmp_path):
         ("file", "long.csv", "bar"),
     ]
     assert fetched(tmp_path, "B", splits=splits) == [
-        ("file", "long.csv", "bar"),
         ("file", "splits.csv", "split"),
+        ("file", "long.csv", "bar"),
     ]
     assert fetched(tmp_path / "A.csv", "A") == [("file", "A.csv", "bar")]
     with pytest.raises(NotFound, match="holds no bars of C"):

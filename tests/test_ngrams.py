@@ -87,20 +87,19 @@ def test_labels_are_outcomes_from_the_fill_on():
     events["event_time"] = events["knowledge_time"]
     events.loc[5:9, "name"] = "of no interest"
     column = pd.Index(NAMES).get_indexer(events["name"])
-    decided = CLOSES.searchsorted(events["knowledge_time"])
-    assert decided[:5].tolist() == [100, 101, 0, NUM_SESSIONS - 7, NUM_SESSIONS - 6]
-    beat, left_out = ngrams.label(decided, column, close, SETTINGS.horizon)
+    seen, closes = events["knowledge_time"].to_numpy(), CLOSES.to_numpy()
+    beat, known, left_out = ngrams.label(seen, column, closes, close, SETTINGS.horizon)
     np.testing.assert_array_equal(beat, outcomes(events, close))
+    assert known[:5].tolist() == [106, 107, 6, NUM_SESSIONS - 1, NUM_SESSIONS]
     assert sum(left_out.values()) == np.isnan(beat).sum()
     assert min(left_out.values()) > 0
 
 
 def test_a_market_of_one_name_or_of_few_sessions_labels_nothing():
-    decided, column = np.array([1, 2]), np.array([0, 0])
-    alone = np.linspace(1, 2, 20)[:, None]
-    assert np.isnan(ngrams.label(decided, column, alone, 5)[0]).all()
-    short = np.ones((3, 4))
-    assert np.isnan(ngrams.label(decided, column, short, 5)[0]).all()
+    for close in (np.linspace(1, 2, 20)[:, None], np.ones((3, 4))):
+        closes = CLOSES[: len(close)].to_numpy()
+        beat, _, _ = ngrams.label(closes[1:3], np.array([0, 0]), closes, close, 5)
+        assert np.isnan(beat).all()
 
 
 def same(model, other) -> bool:

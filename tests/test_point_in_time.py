@@ -18,12 +18,14 @@ from thesis_rl.data import (
     events,
     features,
     insiders,
+    ngrams,
     panel,
     point_in_time,
     ratios,
     store,
     universe,
 )
+from thesis_rl.data.sentiment import Scorer
 from thesis_rl.data.sources import newsapi
 
 DAY = pd.Timedelta(days=1)
@@ -318,6 +320,13 @@ def at_the_end_of_the_period(patch) -> None:
     patch.setattr(ratios, "derive", early)
 
 
+def counting_words(patch) -> None:
+    """Scores texts by a count, at once."""
+    words = Scorer("words", "1", lambda texts, known: [len(t) % 7 - 3 for t in texts])
+    patch.setattr(ngrams, "fit", lambda *given: None)
+    patch.setattr(ngrams, "scorer", lambda fitted: words)
+
+
 def without_delay(patch) -> None:
     patch.setitem(newsapi.DELAYS, "developer", 0 * DAY)
 
@@ -378,11 +387,13 @@ def announced_or_not(patch) -> None:
     ],
 )
 def test_a_planted_leak_is_seen(monkeypatch, leak, take, sources, scorer):
+    counting_words(monkeypatch)
     leak(monkeypatch)
     assert leaks(take, sources, scorer)
 
 
-def test_without_a_leak_nothing_is_seen():
+def test_without_a_leak_nothing_is_seen(monkeypatch):
+    counting_words(monkeypatch)
     sources = ("sec", "treasury", "newsapi", "alphavantage")
     assert not leaks(reparsed, sources, "ngrams")
     assert not leaks(reparsed, ("fred",))

@@ -53,6 +53,13 @@ def test_a_version_counts_until_the_next_and_stays_as_old_as_the_first():
     assert traced["born"].to_list() == [day(0)] * 3
 
 
+def test_of_versions_of_one_instant_the_last_to_arrive_counts():
+    first, last = article(0, "a.com", "One", seq=7), article(0, "a.com", "Two", seq=8)
+    for rows, want in (((first, last), 1), ((last, first), 0)):
+        traced = stories.trace(table(*rows))
+        assert traced["row"][traced["stop"] > traced["start"]].to_list() == [want]
+
+
 def test_a_copy_is_judged_by_its_first_version_and_takes_all_of_them_along():
     copy = article(1, "b.com", "Apple beats")
     renamed = article(2, "b.com", "Apple beats, and more")

@@ -22,7 +22,7 @@ from thesis_rl.report import audit
 from thesis_rl.thesis import generate_thesis
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
-READ, CURVES = reread.read, functools.cache(treasury.shipped)
+READ = reread.read
 
 
 @functools.cache
@@ -40,6 +40,7 @@ def anew() -> reread.Sources:
 def verify(theses, patch) -> dict:
     """Verifies, with what the responses say read once for all tests."""
     patch.setattr(reread, "read", lambda config: anew())
+    patch.setattr(verification, "MAX_PROBLEMS", 1000)
     with world_run.within("clean"):
         return verification.verify(theses, world_run.config())
 
@@ -105,9 +106,13 @@ def sooner(thesis, entry, cited):
     cited["known"] = "2021-01-01T00:00:00Z"
 
 
-def of_the_day_before(thesis, entry, cited):
-    """As if the thesis had been written before what it cites was known."""
-    thesis["as_of"] = "2022-03-01"
+def on_the_day_itself(thesis, entry, cited):
+    """As if the thesis was of the day on whose evening a report was accepted."""
+    day = cited["known"][:10]
+    entry["citations"] = [each for each in entry["citations"] if each["known"] <= day]
+    entry["citations"].append(cited)
+    entry |= {"time": day, "stance": "declined"}
+    thesis |= {"as_of": day, "claims": [], "evidence": [entry]}
 
 
 def other_number(thesis, entry, cited):
@@ -142,7 +147,7 @@ def other_span(thesis, entry, cited):
         (sooner, "sec", "us-gaap", "was known 202.*, not 2021-01-01T00:00:00Z"),
         (sooner, "bars", "close", "was known 202.*, not 2021-01-01T00:00:00Z"),
         (sooner, "newsapi", "", "was known 202.*, not 2021-01-01T00:00:00Z"),
-        (of_the_day_before, "sec", "us-gaap", "was known 202.*, after the close"),
+        (on_the_day_itself, "sec", "us-gaap", "was known 202.*, after the close"),
         (other_number, "sec", "us-gaap", "quotes 'f_quality = .*its sources give"),
         (other_ticker, "bars", "close", "have no prices of ZZZZ on 202"),
         (other_words, "alphavantage", "", "does not say article '.*success.'"),
@@ -186,8 +191,7 @@ def test_bytes_that_changed_since_are_named_and_nothing_else_is_believed(
 
 @pytest.fixture
 def curves(monkeypatch):
-    """Reads the packaged curves once for all tests."""
-    monkeypatch.setattr(treasury, "shipped", CURVES)
+    monkeypatch.setattr(treasury, "shipped", world_run.CURVES)
 
 
 def of_files(source: str, start: str, path: str = "") -> FrozenConfigDict:

@@ -31,6 +31,7 @@ from experiments import fetch as fetch_command
 from experiments import rft, rft_full
 from experiments import run as run_command
 from thesis_rl import experiment
+from thesis_rl.data.sources import treasury
 from thesis_rl.data.sources.client import Client
 from thesis_rl.preparation import Experiment
 from thesis_rl.walk_forward import Outcome
@@ -40,6 +41,7 @@ KEYS = {
     "NEWS_API_KEY": "1a1a1a1a22223333444455556666bcde",
     "ALPHAVANTAGE_API_KEY": "2B2B2B2B33334444",
 }
+CURVES = functools.cache(treasury.shipped)  # It takes seconds to read.
 MACRO_CLAIM = {
     "section": "market",
     "sentence": "Long yields are above short ones.",

@@ -51,7 +51,7 @@ def regress(counts: sparse.csr_array, outcome: np.ndarray, l2: float) -> Model:
         minimise Σ log(1 + exp(-y (x · w + b))) + l2/2 · w · w,  y = 2 outcome - 1
 
     by Newton's steps within a region of trust, each found by conjugate gradients: on
-    this problem some ten times faster than L-BFGS, and closer to the minimum.
+    this problem three to ten times faster than L-BFGS, and closer to the minimum.
 
     Args:
         counts: [E, buckets].

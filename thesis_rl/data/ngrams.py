@@ -79,9 +79,8 @@ def fit(
     traced = stories.trace(events)
     first = traced[traced["row"] == traced["first_row"]]
     column = pd.Index(names).get_indexer(first["name"])
-    decided = np.searchsorted(closes, first["start"].to_numpy("datetime64[ns]"))
-    beat, reasons = label(decided, column, close, settings.horizon)
-    known = decided + 1 + settings.horizon
+    seen = first["start"].to_numpy("datetime64[ns]")
+    beat, known, reasons = label(seen, column, closes, close, settings.horizon)
     has_label = np.flatnonzero(np.isfinite(beat))
     beat, known = beat[has_label], known[has_label]
     texts = events["text"].iloc[first["row"].iloc[has_label]].to_list()
@@ -116,8 +115,12 @@ def scorer(fitted: Fitted) -> Scorer:
 
 
 def label(
-    decided: np.ndarray, column: np.ndarray, close: np.ndarray, horizon: int
-) -> tuple[np.ndarray, dict[str, int]]:
+    seen: np.ndarray,
+    column: np.ndarray,
+    closes: np.ndarray,
+    close: np.ndarray,
+    horizon: int,
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     """Says whether names beat the market after their articles.
 
         r[n] = P[t+1+h] / P[t+1] - 1,  beat = r[n] > mean of r over all n that have it
@@ -125,15 +128,17 @@ def label(
     with t the first close at which an article could be acted on; known at t + 1 + h.
 
     Args:
-        decided: [E] t, as an index of sessions; T where there is none.
+        seen: [E] instants of articles, UTC.
         column: [E] n, -1 for a name that has no prices here.
+        closes: [T] instants.
         close: [T, N] adjusted closes.
         horizon: h, sessions.
 
     Returns:
-        beat [E], 1 or 0, NaN without a label; and how many have none, by reason. A
-        market of fewer than 2 names gives none.
+        beat [E], 1 or 0, NaN without a label; the session t + 1 + h of each, [E]; and
+        how many have no label, by reason. A market of fewer than 2 names gives none.
     """
+    decided = np.searchsorted(closes, seen)
     start, stop = decided + 1, decided + 1 + horizon
     # Before the first close there may have been others to act at.
     listed, dated, over = column >= 0, decided > 0, stop < len(close)
@@ -147,12 +152,18 @@ def label(
     excess = np.where(num >= 2, returns - market, np.nan)[start[fits], column[fits]]
     beat = np.full(len(decided), np.nan)
     beat[fits] = np.where(np.isnan(excess), np.nan, excess > 0)
-    return beat, {
-        "article of a name without prices": int((~listed).sum()),
-        "article before the first close": int((listed & ~dated).sum()),
-        "article whose outcome is not known yet": int((listed & dated & ~over).sum()),
-        "article without a price at the fill or after": int(np.isnan(excess).sum()),
-    }
+    return (
+        beat,
+        stop,
+        {
+            "article of a name without prices": int((~listed).sum()),
+            "article before the first close": int((listed & ~dated).sum()),
+            "article whose outcome is not known yet": int(
+                (listed & dated & ~over).sum()
+            ),
+            "article without a price at the fill or after": int(np.isnan(excess).sum()),
+        },
+    )
 
 
 def _score(fitted: Fitted, texts: Sequence[str], known: np.ndarray) -> np.ndarray:
