@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import poisoned_world
 import pytest
@@ -80,6 +81,13 @@ def config() -> FrozenConfigDict:
     small.sft.num_steps = small.rft.num_steps = 3
     small.report.thesis_stride = 50
     return FrozenConfigDict(small)
+
+
+def changed(**keys) -> ConfigDict:
+    """Makes the experiment with other values below config.data, by dotted key."""
+    made = ConfigDict(config())
+    made.update_from_flattened_dict({f"data.{k}": v for k, v in keys.items()})
+    return made
 
 
 @functools.cache
@@ -145,6 +153,14 @@ def prepared(which: str) -> Experiment:
     """Builds the panel and the folds of a world."""
     with within(which):
         return experiment.prepare(config())
+
+
+def column(which: str, feature: str) -> np.ndarray:
+    """Returns a feature [T, N], NaN where it is not available."""
+    made = prepared(which).dataset
+    place = made.feature_names.index(feature)
+    values = np.asarray(made.panel.features[..., place], np.float64)
+    return np.where(np.asarray(made.panel.available[..., place]), values, np.nan)
 
 
 @functools.cache
