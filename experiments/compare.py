@@ -19,6 +19,8 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
 
+from experiments.shell import run_from_shell  # noqa: E402
+
 NOTHING = "–"  # Shown where a number does not exist.
 
 
@@ -177,15 +179,5 @@ def main(argv: list[str]) -> None:
         console.print(Text(f"\nWritten: {given.output}"))
 
 
-def run_from_shell() -> None:
-    """Runs `main`; whatever a user can get wrong ends in one clear line."""
-    try:
-        main(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit("Stopped by Ctrl-C.")
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"Error: {' '.join(str(error).split())}")
-
-
 if __name__ == "__main__":
-    run_from_shell()
+    run_from_shell(main)

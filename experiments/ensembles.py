@@ -37,6 +37,7 @@ from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import distilled, gates, rft  # noqa: E402
 from experiments.run import keep_compiled_programs  # noqa: E402
+from experiments.shell import run_from_shell  # noqa: E402
 from thesis_rl import files, inference, preparation, stats, training  # noqa: E402
 from thesis_rl.stats.bootstrap import resampled_means  # noqa: E402
 
@@ -191,9 +192,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit("Stopped by Ctrl-C.")
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"Error: {' '.join(str(error).split())}")
+    run_from_shell(main)

@@ -19,6 +19,8 @@ from rich.markdown import Markdown  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
 
+from experiments.shell import run_from_shell  # noqa: E402
+
 
 def origin(prediction) -> Text:
     """Says which network answered, and whether it may have seen the day."""
@@ -102,15 +104,5 @@ def main(argv: list[str]) -> None:
     console.print(movers(prediction))
 
 
-def run_from_shell() -> None:
-    """Runs `main`; whatever a user can get wrong ends in one clear line."""
-    try:
-        main(sys.argv[1:])
-    except KeyboardInterrupt:
-        sys.exit("Stopped by Ctrl-C.")
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"Error: {' '.join(str(error).split())}")
-
-
 if __name__ == "__main__":
-    run_from_shell()
+    run_from_shell(main)

@@ -18,6 +18,8 @@ from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from experiments.shell import run_from_shell  # noqa: E402
+
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Reads the arguments, and says in one line what is wrong with them."""
@@ -44,14 +46,14 @@ def tabulate(found: dict) -> Table:
     return table
 
 
-def main(argv: list[str]) -> bool:
+def main(argv: list[str]) -> int:
     """Verifies and prints.
 
     Args:
       argv: the arguments, without the program's name.
 
     Returns:
-      Whether everything is as the theses say.
+      The exit code, 1 where anything is not as the theses say.
 
     Raises:
       ValueError: the run is of a simulated market, or its config is not this code's.
@@ -71,18 +73,8 @@ def main(argv: list[str]) -> bool:
     console.print(tabulate(found))
     for problem in found["problems"]:
         console.print(problem, style="red", markup=False)
-    return not found["num_problems"]
-
-
-def run_from_shell() -> None:
-    """Runs `main`; whatever a user can get wrong ends in one clear line."""
-    try:
-        sys.exit(0 if main(sys.argv[1:]) else 1)
-    except KeyboardInterrupt:
-        sys.exit("Stopped by Ctrl-C.")
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"Error: {' '.join(str(error).split())}")
+    return int(found["num_problems"] > 0)
 
 
 if __name__ == "__main__":
-    run_from_shell()
+    run_from_shell(main)

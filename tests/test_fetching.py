@@ -293,14 +293,19 @@ def test_a_group_that_cannot_be_parsed_is_named_and_the_others_are_kept(
     assert ingested == (3, {"zero": 1}, {"A": "KeyError: 'values'"})
 
 
-def test_a_changed_file_is_stored_again_and_an_unchanged_one_is_not(tmp_path):
-    file = tmp_path / "A.csv"
-    source = types.SimpleNamespace(
+def source_of(file, parse=lambda responses: None) -> types.SimpleNamespace:
+    """Makes a source that is one file of the user's own."""
+    return types.SimpleNamespace(
         NAME="own",
         check=lambda content: None,
         fetch=lambda get, group, config: get(fetching.FILE, file),
-        parse=lambda responses: None,
+        parse=parse,
     )
+
+
+def test_a_changed_file_is_stored_again_and_an_unchanged_one_is_not(tmp_path):
+    file = tmp_path / "A.csv"
+    source = source_of(file)
     root, answers = tmp_path / "store", []
     for text in ("1", "1", "2"):
         file.write_text(text)
@@ -367,12 +372,7 @@ def test_a_file_that_cannot_be_read_is_not_kept_and_its_correction_is(tmp_path):
             raise ValueError("A.csv, line 1: bad")
 
     file = tmp_path / "A.csv"
-    source = types.SimpleNamespace(
-        NAME="own",
-        check=lambda content: None,
-        fetch=lambda get, group, config: get(fetching.FILE, file),
-        parse=parse,
-    )
+    source = source_of(file, parse)
     root = tmp_path / "store"
     file.write_text("bad")
     assert "line 1: bad" in run(root, None, source, ("A",)).failed["A"]
@@ -383,12 +383,7 @@ def test_a_file_that_cannot_be_read_is_not_kept_and_its_correction_is(tmp_path):
 
 def test_an_edit_that_is_undone_is_the_last_word(tmp_path):
     file = tmp_path / "A.csv"
-    source = types.SimpleNamespace(
-        NAME="own",
-        check=lambda content: None,
-        fetch=lambda get, group, config: get(fetching.FILE, file),
-        parse=lambda responses: None,
-    )
+    source = source_of(file)
     for text in ("10", "99", "10"):
         file.write_text(text)
         run(tmp_path / "store", None, source, ("A",))

@@ -318,6 +318,6 @@ def test_the_command_prints_json(folder, run, dataset, capsys):
 def test_a_mistake_at_the_shell_ends_in_one_line(monkeypatch, argv, message):
     monkeypatch.setattr("sys.argv", ["predict.py", *argv])
     with pytest.raises(SystemExit) as caught:
-        command.run_from_shell()
+        command.run_from_shell(command.main)
     assert str(caught.value).startswith("Error: ") and message in str(caught.value)
     assert "\n" not in str(caught.value)

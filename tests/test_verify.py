@@ -34,7 +34,7 @@ def tampered(folder, path, old, new):
 
 
 def test_an_honest_run_stands(folder, capsys):
-    assert verify.main(["--run", str(folder)])
+    assert verify.main(["--run", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum("100.0%" in line for line in lines) == 6
 
@@ -50,8 +50,9 @@ def test_what_was_changed_is_found(folder, tmp_path, capsys):
         "raw": (raw, "0" * 64),
     }
     for name, (old, new) in changes.items():
-        assert not verify.main(
-            ["--run", str(tampered(folder, tmp_path / name, old, new))]
+        assert (
+            verify.main(["--run", str(tampered(folder, tmp_path / name, old, new))])
+            == 1
         )
     told = " ".join(capsys.readouterr().out.split())
     assert "quotes 'mom10 = 9" in told

@@ -41,11 +41,25 @@ def prices(
     own = events[events["field"].isin(Bars._fields) & events["name"].isin(names)]
     own = own.assign(session=_session(own, index))
     own = own[own["session"].between(index[0], index[-1])]
-    known = own[own["knowledge_time"] <= own["event_time"]]
+    used = in_time(own, ["name", "field", "session"])
+    bars = Bars(*(_frame(used, field, index, names) for field in Bars._fields))
+    late = int((own["knowledge_time"] > own["event_time"]).sum())
+    return adjusted(bars, _report(own, late))
+
+
+def in_time(events: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Keeps the events that prices rest on: known by their close, the newest version.
+
+    Args:
+        events: of bars.
+        keys: columns that versions of one event agree in.
+
+    Returns:
+        Rows of `events`, in the order in which they were known.
+    """
+    known = events[events["knowledge_time"] <= events["event_time"]]
     newest = known.sort_values(["knowledge_time", "seq"], kind="stable")
-    newest = newest.drop_duplicates(["name", "field", "session"], keep="last")
-    bars = Bars(*(_frame(newest, field, index, names) for field in Bars._fields))
-    return adjusted(bars, _report(own, late=len(own) - len(known)))
+    return newest.drop_duplicates(keys, keep="last")
 
 
 def adjusted(bars: Bars, report: dict) -> Prices:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import features, point_in_time
+from thesis_rl.data import adjust, features, point_in_time
 from thesis_rl.data.frames import Prices
 from thesis_rl.data.point_in_time import Evidence
 
@@ -70,10 +70,7 @@ def _prices(evidence: Evidence, feature: str, day: int, name: int) -> list[Citat
     wanted = (bars["field"] == field) & times.isin(closes[days])
     between = (times > closes[days[0]]) & (times <= closes[days[-1]])
     wanted |= bars["field"].isin(ACTIONS) & between
-    # As `adjust.prices` takes them: what came after its close is not in the prices.
-    used = bars[wanted & (bars["knowledge_time"] <= times)]
-    used = used.sort_values(["knowledge_time", "seq"], kind="stable")
-    used = used.drop_duplicates(["field", "event_time"], keep="last").sort_index()
+    used = adjust.in_time(bars[wanted], ["field", "event_time"]).sort_index()
     by_document = used.groupby(["field", "document", "raw"], sort=False)
     return [_together(rows) for _, rows in by_document]
 

@@ -23,6 +23,7 @@ def compute(
     max_age: pd.Timedelta = MAX_AGE,
     mode: str = "latest_known",
     universe: np.ndarray | None = None,
+    versions: pd.DataFrame | None = None,
 ) -> dict[str, Aged]:
     """Computes the quality of every name, and the four ratios that it is made of.
 
@@ -45,6 +46,7 @@ def compute(
         max_age: past it, from the first release of its period, a ratio is missing.
         mode: as in `events.as_of`, of the versions of a ratio.
         universe: [T, N] bool, who is ranked among whom; all names unless given.
+        versions: what `ratios.derive` makes of `events`; derived anew if not given.
 
     Returns:
         f_quality, profitability, accruals, growth and leverage, each [T, N]. A ratio
@@ -55,21 +57,8 @@ def compute(
     Raises:
         ValueError: what `events.as_of` refuses.
     """
-    versions = ratios_lib.derive(events[events["name"].isin(names)])
-    ways = {"max_age": max_age, "mode": mode, "universe": universe}
-    return compare(versions, names, decision_times, **ways)
-
-
-def compare(
-    versions: pd.DataFrame,
-    names: Sequence[str],
-    decision_times,
-    *,
-    max_age: pd.Timedelta = MAX_AGE,
-    mode: str = "latest_known",
-    universe: np.ndarray | None = None,
-) -> dict[str, Aged]:
-    """Does as `compute`, from the versions of ratios that `ratios.derive` makes."""
+    if versions is None:
+        versions = ratios_lib.derive(events[events["name"].isin(names)])
     found = {}
     for ratio in ratios_lib.RATIOS:
         of_ratio = versions[versions["field"] == ratio]

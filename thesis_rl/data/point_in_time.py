@@ -186,7 +186,9 @@ def _features(evidence: Evidence) -> dict[str, Aged]:
         if quoted.member is not None:
             member = member & quoted.member.to_numpy()
         versions = pd.concat(evidence.ratios.values(), ignore_index=True)
-        found |= fundamentals.compare(versions, names, times, universe=member)
+        found |= fundamentals.compute(
+            tables["sec"], names, times, universe=member, versions=versions
+        )
         found |= insiders.compute(tables["sec"], names, times, _traded(quoted))
     if (yields := _of(tables, YIELDS)) is not None:
         found |= macro.compute(yields, names, times, quoted.close)
