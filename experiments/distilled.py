@@ -10,6 +10,7 @@ from ml_collections import FrozenConfigDict
 from thesis_rl import (
     distillation,
     evaluation,
+    parallel,
     preparation,
     preprocess,
     scoring,
@@ -138,7 +139,7 @@ def train_seeds(
         days = fold.test_start, config.folds.test_days
         return final, training.predict(final, panel, scaler, *days, config)
 
-    done = training.in_groups(train, config.num_seeds * num_folds, config.group_size)
+    done = parallel.in_groups(train, config.num_seeds * num_folds, config.group_size)
     return jax.tree.map(
         lambda x: x.reshape(config.num_seeds, num_folds, *x.shape[1:]), done
     )

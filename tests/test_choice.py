@@ -133,9 +133,10 @@ def test_all_networks_of_a_fold_take_the_number_that_served_its_judge_best(
 
 @pytest.fixture(scope="module")
 def program():
-    train = jax.jit(walk_forward.train_and_predict, static_argnames="config")
     return lambda panel: jax.device_get(
-        train(jax.random.key(0), panel, FOLDS, HELD_OUT, config=CONFIG)
+        walk_forward.train_and_predict(
+            jax.random.key(0), panel, FOLDS, HELD_OUT, CONFIG
+        )
     )
 
 
@@ -153,7 +154,7 @@ def test_the_program_keeps_one_step_for_all_seeds_of_a_fold(trained, panel, inde
         """Finds what was kept of a network among the snapshots of the same, alone."""
         key = jax.random.fold_in(jax.random.key(0), seed)
         key = jax.random.fold_in(key, fold.train_stop)
-        alone, _ = train(key, panel, scaler, fold, config=CONFIG)
+        alone, _ = train(training.Job(key, fold, scaler), panel, config=CONFIG)
         kept = jax.tree.map(lambda x: x[seed, index], trained.params["rft"])
         near = jax.tree.map(
             lambda x, y: np.isclose(x, y[None], 1e-3, 1e-5).reshape(len(x), -1),

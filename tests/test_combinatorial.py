@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import combinatorial, preprocess, training
+from thesis_rl import combinatorial, preprocess, stages, training
 from thesis_rl.folds import combinatorial_folds
 from thesis_rl.types import Split
 
@@ -103,8 +103,8 @@ def test_a_split_reads_its_training_days_and_no_others(panel):
 
     def learn(panel):
         scaler = FIT(panel, split, config=CONFIG.labels)
-        key = jax.random.key(0)
-        return scaler, TRAIN(key, panel, scaler, split, config=CONFIG)
+        job = training.Job(jax.random.key(0), split, scaler)
+        return scaler, TRAIN(job, panel, config=CONFIG)
 
     learned = learn(panel)
     chex.assert_trees_all_equal(learned, learn(scrambled(panel, keep)))
@@ -116,16 +116,18 @@ def test_a_split_reads_its_training_days_and_no_others(panel):
 def test_a_path_joins_what_each_split_alone_says_of_its_tested_days(panel):
     folds = make_folds()
     combination = combinatorial.combine(folds)
-    run = jax.jit(combinatorial.train_and_predict, static_argnames="config")
     key = jax.random.key(0)
-    joined = run(key, panel, combination, config=CONFIG)
+    joined = combinatorial.train_and_predict(
+        key, panel, combination, CONFIG, stages.UNWATCHED
+    )
     chex.assert_shape(joined, (1, 3, T, N, 5))
     predict = jax.jit(training.predict, static_argnames=("num_days", "config"))
     for index in (0, len(folds.train) - 1):
         split = Split(jnp.asarray(folds.train[index]))
         scaler = FIT(panel, split, config=CONFIG.labels)
-        run_key = jax.random.fold_in(jax.random.fold_in(key, 0), T + 1 + index)
-        params, _ = TRAIN(run_key, panel, scaler, split, config=CONFIG)
+        own_key = jax.random.fold_in(key, CONFIG.num_seeds)
+        run_key = jax.random.fold_in(jax.random.fold_in(own_key, 0), T + 1 + index)
+        params, _ = TRAIN(training.Job(run_key, split, scaler), panel, config=CONFIG)
         alone = predict(params["rft"], panel, scaler, 0, num_days=T, config=CONFIG)
         serves = combination.split == index
         assert serves.sum() == folds.test[index].sum()

@@ -12,7 +12,15 @@ from ml_collections import FrozenConfigDict
 
 from experiments import rft_path
 from thesis_rl import config as config_lib
-from thesis_rl import execution, orders, portfolio, preparation, trading, walk_forward
+from thesis_rl import (
+    execution,
+    orders,
+    portfolio,
+    preparation,
+    stages,
+    trading,
+    walk_forward,
+)
 from thesis_rl.orders import Trader
 
 T, N, TEST_DAYS, REACH, LEAD = 60, 3, 10, 4, 10
@@ -230,8 +238,8 @@ def test_the_future_changes_no_trader(outcome, panel, index):
 
 
 def test_compiles_once(panel, outcome):
-    compiled = walk_forward.run._cache_size()
+    compiled = stages.advance._cache_size()
     equal = FrozenConfigDict(CONFIG.to_dict())
     other = run(panel, key=jax.random.key(1), config=equal)
     assert other.traders.logit[0] != outcome.traders.logit[0]
-    assert walk_forward.run._cache_size() == compiled
+    assert stages.advance._cache_size() == compiled

@@ -24,10 +24,10 @@ CORE = [
     ("paths",),
     ("credit", "bands"),
     ("trader",),
+    ("parallel",),
     ("training", "execution"),
-    ("choice",),
-    ("networks",),
-    ("calibration", "combinatorial", "distillation", "trading"),
+    ("stages", "choice", "calibration"),
+    ("networks", "combinatorial", "distillation", "trading"),
     ("walk_forward",),
 ]
 LEVEL = {name: level for level, names in enumerate(CORE) for name in names}

@@ -10,7 +10,7 @@ import pytest
 import small_problems
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, preparation, trading, training, walk_forward
+from thesis_rl import backtest, preparation, stages, trading, training, walk_forward
 
 T, N, TEST_DAYS, REACH = 60, 3, 10, 4
 SETTINGS = {
@@ -199,10 +199,9 @@ def test_neither_other_folds_nor_padded_groups_matter(panel, outcome):
     folds = walk_forward.with_final_fold(
         make_folds(num_folds=2), T, label_horizon=REACH
     )
-    train = jax.jit(walk_forward.train_and_predict, static_argnames="config")
     held_out = preparation.make_windows(folds, T, REACH, ALONE).held_out
     # Three networks of three folds in groups of four: three only fill the last group.
-    trained = train(KEY(), panel, folds, held_out, config=ALONE)
+    trained = walk_forward.train_and_predict(KEY(), panel, folds, held_out, ALONE)
     scalers, params, metrics = trained[:3]
     kept = (outcome.params, outcome.metrics)
     kept = jax.tree.map(lambda x: x[:, -3:], kept)
@@ -218,11 +217,11 @@ def test_neither_other_folds_nor_padded_groups_matter(panel, outcome):
 
 
 def test_compiles_once(program, panel, outcome):
-    compiled = walk_forward.run._cache_size()
+    compiled = stages.advance._cache_size()
     equal = FrozenConfigDict(small_problems.config(SETTINGS).to_dict())
     other = program(jax.random.key(1), panel, equal)
     assert not are_equal(other.params, outcome.params)
-    assert walk_forward.run._cache_size() == compiled
+    assert stages.advance._cache_size() == compiled
 
 
 @pytest.mark.parametrize("mapping", backtest.MAPPINGS)
@@ -256,11 +255,7 @@ def test_baselines_are_traded_as_they_are_given(outcome, market, folds):
 
 def test_without_reinforcement_there_is_only_the_supervised_policy(panel, windows):
     config = small_problems.config(SETTINGS | {"rft.num_steps": 0})
-    shapes = jax.eval_shape(
-        functools.partial(walk_forward.train_and_predict, config=config),
-        KEY(),
-        panel,
-        windows.folds,
-        windows.held_out,
+    trained = walk_forward.train_and_predict(
+        KEY(), panel, windows.folds, windows.held_out, config
     )
-    assert [set(by_stage) for by_stage in shapes[1:4]] == [{"sft"}] * 3
+    assert [set(by_stage) for by_stage in trained[1:4]] == [{"sft"}] * 3

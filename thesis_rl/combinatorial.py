@@ -5,6 +5,7 @@ anybody could have earned. It asks how much of a result hangs on the one path th
 history took.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -12,9 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import preprocess, training
+from thesis_rl import parallel, preprocess, stages, training
 from thesis_rl.folds import CombinatorialFolds
-from thesis_rl.types import Panel, Split
+from thesis_rl.preprocess import Scaler
+from thesis_rl.stages import Watch
+from thesis_rl.training import Job
+from thesis_rl.types import Panel, Params, Split
 
 
 class Combination(NamedTuple):
@@ -57,43 +61,94 @@ def combine(folds: CombinatorialFolds) -> Combination:
 
 
 def train_and_predict(
-    key: jax.Array, panel: Panel, combination: Combination, config: FrozenConfigDict
+    key: jax.Array,
+    panel: Panel,
+    combination: Combination,
+    config: FrozenConfigDict,
+    watch: Watch,
 ) -> jax.Array:
     """Trains every seed of every split, and joins their forecasts into paths.
 
     Args:
-      key: consumed.
+      key: of the run.
       panel: all rows.
       combination: of `combine`.
       config: the experiment's; ablations are left out.
+      watch: follows the training.
 
     Returns:
       What the final stage states, decision probabilities [S, num_paths, T, N, A] or
       sizes [S, num_paths, T, N], as the headline's mapping asks.
     """
+    names = training.stages(config)[:2]
+    jobs = lay_out(key, panel, combination, config)
+    params, _ = stages.train(jobs, names, None, panel, config, watch, "paths/")
+    final = params[training.final_stage(params)]
+    return ask(final, jobs.scaler, panel, combination, config)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def lay_out(
+    key: jax.Array, panel: Panel, combination: Combination, config: FrozenConfigDict
+) -> Job:
+    """Lists every network to be trained, [S · splits], a seed's splits side by side.
+
+    Args:
+      key: of the run.
+      panel: all rows; a split's scaler reads those of its training days.
+      combination: of `combine`.
+      config: the experiment's.
+    """
     num_days, num_splits = panel.score.shape[0], combination.train.shape[0]
-    length = slice_days(num_days, config.combinatorial.num_groups)
     splits = Split(combination.train)
     scalers = jax.lax.map(
         lambda split: preprocess.fit(panel, split, config.labels), splits
     )
+    own_key = jax.random.fold_in(key, config.num_seeds)  # No seed has this number.
+    seed, index = jnp.divmod(jnp.arange(config.num_seeds * num_splits), num_splits)
+
+    def job_key(seed, index):
+        # No fold's train stop is past the data, so no fold has this key.
+        seed_key = jax.random.fold_in(own_key, seed)
+        return jax.random.fold_in(seed_key, num_days + 1 + index)
+
+    fitted = jax.tree.map(lambda x: x[index], (splits, scalers))
+    return Job(jax.vmap(job_key)(seed, index), *fitted)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def ask(
+    params: Params,
+    scalers: Scaler,
+    panel: Panel,
+    combination: Combination,
+    config: FrozenConfigDict,
+) -> jax.Array:
+    """Joins what the networks of all splits say of the days that they did not see.
+
+    Args:
+      params: of the final stage, [S · splits, ...].
+      scalers: [S · splits, ...].
+      panel: all rows.
+      combination: of `combine`.
+      config: the experiment's.
+
+    Returns:
+      As `train_and_predict`.
+    """
+    num_days, num_splits = panel.score.shape[0], combination.train.shape[0]
+    length = slice_days(num_days, config.combinatorial.num_groups)
 
     def run(i):
-        seed, index = jnp.divmod(i, num_splits)
-        split, scaler = jax.tree.map(lambda x: x[index], (splits, scalers))
-        # No fold's train stop is past the data, so no fold has this key.
-        run_key = jax.random.fold_in(
-            jax.random.fold_in(key, seed), num_days + 1 + index
-        )
-        params, _ = training.train(run_key, panel, scaler, split, config)
-        final = params[training.final_stage(params)]
+        own, scaler = jax.tree.map(lambda x: x[i], (params, scalers))
 
         def forecast(first_day):
-            said = training.predict(final, panel, scaler, first_day, length, config)
+            said = training.predict(own, panel, scaler, first_day, length, config)
             return training.stated(said, config.backtest.mapping)
 
-        return jax.lax.map(forecast, combination.first_days[index])
+        return jax.lax.map(forecast, combination.first_days[i % num_splits])
 
-    done = training.in_groups(run, config.num_seeds * num_splits, config.group_size)
+    num_runs = config.num_seeds * num_splits
+    done = parallel.in_groups(run, num_runs, config.group_size)
     done = done.reshape(config.num_seeds, num_splits, *done.shape[1:])
     return done[:, combination.split, combination.slot, combination.offset]

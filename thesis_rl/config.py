@@ -36,7 +36,7 @@ CHOICES = {
 }
 LOWER_BOUNDS = {
     "num_seeds": 1,
-    "group_size": 1,
+    "group_size": 0,
     "sft.num_steps": 0,
     "rft.num_steps": 0,
     "sft.batch_days": 1,

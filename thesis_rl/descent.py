@@ -1,4 +1,4 @@
-"""Stochastic gradient descent as one scan, for every kind of training."""
+"""Stochastic gradient descent in one loop, for every kind of training."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,9 +14,12 @@ LossFn = Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, Metrics]]
 
 
 class State(NamedTuple):
+    """Where a descent stands after some of its steps."""
+
     params: Params
     opt_state: optax.OptState
-    snapshots: Params | None  # [num_snapshots, ...]
+    snapshots: Params | None  # [num_snapshots, ...]; None where only the end counts.
+    metrics: Metrics  # [num_steps], 0 from the first step that is still to come.
 
 
 def make_optimizer(config: FrozenConfigDict) -> optax.GradientTransformation:
@@ -39,6 +42,89 @@ def decays(params: Params) -> Params:
     )
 
 
+def begin(
+    params: Params, loss_fn: LossFn, config: FrozenConfigDict, num_snapshots: int = 1
+) -> State:
+    """Stands at the start of a descent.
+
+    Args:
+      params: where to start.
+      loss_fn: (params, key, step) -> (loss, metrics); its metrics are not computed.
+      config: one training stage's, such as `config.sft`.
+      num_snapshots: at most `config.num_steps`.
+
+    Returns:
+      The state before the first step.
+    """
+    key, step = jax.eval_shape(lambda: (jax.random.key(0), jnp.int32(0)))
+    _, metrics = jax.eval_shape(loss_fn, params, key, step)
+    metrics = metrics | {"grad_norm": jax.ShapeDtypeStruct((), jnp.float32)}
+    blank = lambda x, *axes: jnp.zeros((*axes, *x.shape), x.dtype)  # noqa: E731
+    snapshots = None
+    if num_snapshots > 1:
+        snapshots = jax.tree.map(lambda x: blank(x, num_snapshots), params)
+    return State(
+        params,
+        make_optimizer(config).init(params),
+        snapshots,
+        jax.tree.map(lambda x: blank(x, config.num_steps), metrics),
+    )
+
+
+def advance(
+    key: jax.Array,
+    state: State,
+    loss_fn: LossFn,
+    config: FrozenConfigDict,
+    first: jax.Array,
+    stop: jax.Array,
+) -> State:
+    """Takes some steps of a descent; in how many goes changes nothing, bit for bit.
+
+    Args:
+      key: step i uses `fold_in(key, i)`, so that a resumed run needs no saved key.
+      state: after step `first` - 1.
+      loss_fn: (params, key, step) -> (loss, metrics).
+      config: one training stage's.
+      first: [] int32, the next step.
+      stop: [] int32, the step to stop before.
+
+    Returns:
+      The state after step `stop` - 1.
+    """
+    tx = make_optimizer(config)
+
+    def step(i: jax.Array, state: State) -> State:
+        grads, metrics = jax.grad(loss_fn, has_aux=True)(
+            state.params, jax.random.fold_in(key, i), i
+        )
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        metrics["grad_norm"] = optax.tree.norm(grads)
+        params = optax.apply_updates(state.params, updates)
+        put = lambda index: lambda x, y: x.at[index].set(y)  # noqa: E731
+        snapshots = state.snapshots
+        if snapshots is not None:  # The last of a slot's steps is the one that stays.
+            num_snapshots = len(jax.tree.leaves(snapshots)[0])
+            slot = i * num_snapshots // config.num_steps
+            snapshots = jax.tree.map(put(slot), snapshots, params)
+        metrics = jax.tree.map(put(i), state.metrics, metrics)
+        return State(params, opt_state, snapshots, metrics)
+
+    return jax.lax.fori_loop(first, stop, step, state)
+
+
+def result(state: State) -> tuple[Params, Metrics]:
+    """Returns what a finished descent is asked for.
+
+    Returns:
+      The final parameters, and metrics with a leading axis [num_steps]. More than one
+      snapshot gives parameters a leading axis [num_snapshots]: they are taken at
+      equal distances, the last at the end.
+    """
+    params = state.params if state.snapshots is None else state.snapshots
+    return params, state.metrics
+
+
 def minimise(
     key: jax.Array,
     params: Params,
@@ -49,41 +135,17 @@ def minimise(
     """Follows the gradient of a sampled loss for `config.num_steps` steps.
 
     Args:
-      key: consumed; step i uses `fold_in(key, i)`, so that a resumed run needs none.
+      key: consumed.
       params: where to start.
       loss_fn: (params, key, step) -> (loss, metrics).
       config: one training stage's, such as `config.sft`.
       num_snapshots: at most `config.num_steps`.
 
     Returns:
-      The final parameters, and metrics with a leading axis [num_steps]. More than one
-      snapshot gives parameters a leading axis [num_snapshots]: they are taken at
-      equal distances, the last at the end.
+      As `result`.
     """
-    tx = make_optimizer(config)
-    several = num_snapshots > 1
-
-    def step(state: State, i: jax.Array) -> tuple[State, Metrics]:
-        grads, metrics = jax.grad(loss_fn, has_aux=True)(
-            state.params, jax.random.fold_in(key, i), i
-        )
-        updates, opt_state = tx.update(grads, state.opt_state, state.params)
-        metrics["grad_norm"] = optax.tree.norm(grads)
-        new = optax.apply_updates(state.params, updates)
-        snapshots = None
-        if several:  # The last of a slot's steps is the one that stays.
-            slot = i * num_snapshots // config.num_steps
-            snapshots = jax.tree.map(
-                lambda x, y: x.at[slot].set(y), state.snapshots, new
-            )
-        return State(new, opt_state, snapshots), metrics
-
-    empty = lambda x: jnp.zeros((num_snapshots, *x.shape), x.dtype)  # noqa: E731
-    start = State(
-        params, tx.init(params), jax.tree.map(empty, params) if several else None
-    )
-    state, metrics = jax.lax.scan(step, start, jnp.arange(config.num_steps))
-    return (state.snapshots if several else state.params), metrics
+    state = begin(params, loss_fn, config, num_snapshots)
+    return result(advance(key, state, loss_fn, config, 0, config.num_steps))
 
 
 def weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import descent, losses, policy, preprocess, training
+from thesis_rl import descent, losses, parallel, policy, preprocess, training
 from thesis_rl.preprocess import Scaler
 from thesis_rl.sft import make_model
 from thesis_rl.training import Forecasts
@@ -145,4 +145,4 @@ def train_and_predict(
         days = fold.test_start, config.folds.test_days
         return params, metrics, training.predict(params, panel, scaler, *days, config)
 
-    return training.in_groups(run, folds.train_stop.shape[0], config.group_size)
+    return parallel.in_groups(run, folds.train_stop.shape[0], config.group_size)

@@ -53,18 +53,14 @@ def execute(
     num_folds = len(experiment.folds.test_start)
     num_runs = config.num_seeds * (num_folds + 1)
     started = time.perf_counter()
-    say(f"Compiling the program for {num_runs} runs")
-    program = walk_forward.run.lower(*given, config).compile()
-    compiled = time.perf_counter()
     say(
         f"Training {num_runs} runs: {num_folds} folds and a final model, "
         f"{config.num_seeds} seeds each"
     )
-    outcome = jax.tree.map(np.asarray, program(*given))
+    outcome = jax.tree.map(np.asarray, walk_forward.run(*given, config))
     _check_finite(outcome.params)
     seconds = {
-        "compile": compiled - started,
-        "train_predict_trade": time.perf_counter() - compiled,
+        "train_predict_trade": time.perf_counter() - started,
     }
     return outcome, seconds
 

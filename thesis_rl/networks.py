@@ -1,124 +1,198 @@
-"""Every network of every window: trained a few at a time, asked about unseen days."""
+"""Every network of every window: trained, asked about unseen days, and calibrated."""
 
-from typing import Any, NamedTuple
+import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import choice, training
+from thesis_rl import calibration, choice, parallel, preprocess, stages, training
+from thesis_rl.calibration import Calibrator
 from thesis_rl.preprocess import Scaler
-from thesis_rl.training import Forecasts
+from thesis_rl.stages import Watch
+from thesis_rl.training import Forecasts, Job
 from thesis_rl.types import Fold, Metrics, Panel, Params
 
 
-class Networks(NamedTuple):
-    """What networks learned, and what they say of unseen days, by stage."""
+class Trained(NamedTuple):
+    """What the networks of all windows learned, and what they say of unseen days."""
 
+    scalers: Scaler  # [F + 1, ...]
     params: dict[str, Params]  # [S, F + 1, ...]
     metrics: dict[str, Metrics]  # [S, F + 1, num_steps]
     forecasts: dict[str, Forecasts]  # [S, F + 1, test_days, N, ...]
+    calibrators: Calibrator  # [F + 1, ...]
+    outsider: tuple[Params, Scaler]  # Of the first fold, it missed its last days.
 
 
-def train(
+def train_and_predict(
     key: jax.Array,
     panel: Panel,
-    windows: Fold,
-    scalers: Scaler,
-    tail_days: int,
+    folds: Fold,
+    held_out: Fold,
     config: FrozenConfigDict,
-) -> tuple[Networks, Params]:
-    """Trains all seeds of all folds, and one network of each held-out window.
+    watch: Watch = stages.UNWATCHED,
+) -> Trained:
+    """Trains and applies all seeds of all folds; rows are shared, never copied.
 
-    With several `rft.num_choices` the parameters are those of the step that `choice`
-    settles on, and forecasts wait for it.
+    One more network a fold is trained on the first part of the fold's training rows;
+    the rest say how far to trust the fold and which of `rft.num_choices` to keep.
 
     Args:
-      key: consumed.
-      panel: all rows; they are shared, never copied.
+      key: of the run.
+      panel: all rows.
+      folds: bounds, each [F + 1].
+      held_out: [F + 1], bounds whose test days end each fold's training days.
+      config: the experiment's.
+      watch: follows the training.
+
+    Returns:
+      By seed and fold.
+    """
+    windows = jax.tree.map(lambda *x: np.concatenate(x), folds, held_out)
+    scalers, jobs = lay_out(key, panel, windows, config)
+    names = training.stages(config)
+    together, apart = names[:2], names[2:]
+    params, metrics = stages.train(jobs, together, None, panel, config, watch)
+    # Only a choice asks for the held-out windows' networks of every stage.
+    num_runs = len(jobs.scaler.mean)
+    if config.rft.num_choices == 1:
+        num_runs -= len(folds.train_stop)
+    fewer, warm = jax.tree.map(lambda x: x[:num_runs], (jobs, params["sft"]))
+    others = stages.train(fewer, apart, warm, panel, config, watch)
+    params, metrics = params | others[0], metrics | others[1]
+    return ask(params, metrics, panel, windows, scalers, config)
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def lay_out(
+    key: jax.Array, panel: Panel, windows: Fold, config: FrozenConfigDict
+) -> tuple[Scaler, Job]:
+    """Lists every network to be trained: all seeds of all folds, then the outsiders.
+
+    Args:
+      key: of the run.
+      panel: all rows; a window's scaler reads those of its training days.
       windows: [2 (F + 1)], bounds of the folds, and then of the held-out windows, each
         of which tests the last training days of its fold.
-      scalers: [2 (F + 1), ...], fitted on them.
-      tail_days: how many days a held-out window tests.
       config: the experiment's.
 
     Returns:
-      The folds' networks, and the final stage's parameters of those of the held-out
-      windows, [F + 1, ...].
+      Scalers [2 (F + 1), ...], and jobs [(S + 1) · (F + 1)], a seed's folds side by
+      side.
     """
-    num_folds = windows.train_stop.shape[0] // 2
-    num_seeded = config.num_seeds * num_folds
-    held_out = jax.tree.map(lambda x: x[num_folds:], (scalers, windows))
-    choosing = config.rft.num_choices > 1
-
-    def window(i):
-        is_seeded = i < num_seeded
-        seed = jnp.where(is_seeded, i // num_folds, 0)
-        index = jnp.where(is_seeded, i % num_folds, i - num_seeded + num_folds)
-        fold, scaler = at(index, (windows, scalers))
-        run_key = jax.random.fold_in(key, seed)
-        return jax.random.fold_in(run_key, fold.train_stop), fold, scaler
-
-    def train_all(train_one, num_runs):
-        def run(i):
-            run_key, fold, scaler = window(i)
-            params, metrics = train_one(i, run_key, fold, scaler)
-            said = {} if choosing else forecast(params, panel, scaler, fold, config)
-            return Networks(params, metrics, said)
-
-        def ask(i):
-            _, fold, scaler = window(i)
-            return forecast(at(i, params), panel, scaler, fold, config)
-
-        networks = training.in_groups(run, num_runs, config.group_size)
-        if not choosing:
-            return networks
-        params = choice.settle(networks.params, *held_out, panel, tail_days, config)
-        forecasts = training.in_groups(ask, num_runs, config.group_size)
-        return Networks(params, networks.metrics, forecasts)
-
-    def from_scratch(i, run_key, fold, scaler):
-        return training.train(run_key, panel, scaler, fold, config)
-
-    def another_way(i, run_key, fold, scaler):
-        warm = at(i, done.params["sft"])
-        return training.ablate(run_key, warm, panel, scaler, fold, config)
-
-    done = train_all(from_scratch, num_seeded + num_folds)
-    # Only a choice asks for the held-out windows' networks of every stage.
-    others = train_all(another_way, num_seeded + num_folds * choosing)
-    outsiders = done.params[training.final_stage(done.params)]
-    by_stage = (one | other for one, other in zip(done, others, strict=True))
-    seeded = jax.tree.map(
-        lambda x: x[:num_seeded].reshape(config.num_seeds, num_folds, *x.shape[1:]),
-        Networks(*by_stage),
+    scalers = jax.lax.map(
+        lambda fold: preprocess.fit(panel, fold, config.labels), windows
     )
-    return seeded, jax.tree.map(lambda x: x[num_seeded:], outsiders)
+    num_folds = windows.train_stop.shape[0] // 2
+    index = jnp.arange((config.num_seeds + 1) * num_folds)
+    is_seeded = index < config.num_seeds * num_folds
+    seed = jnp.where(is_seeded, index // num_folds, 0)
+    window = jnp.where(is_seeded, 0, num_folds) + index % num_folds
+    folds, fitted = at(window, (windows, scalers))
+
+    def job_key(seed, train_stop):
+        return jax.random.fold_in(jax.random.fold_in(key, seed), train_stop)
+
+    return scalers, Job(jax.vmap(job_key)(seed, folds.train_stop), folds, fitted)
 
 
-def forecast(
+@functools.partial(jax.jit, static_argnames="config")
+def ask(
     params: dict[str, Params],
+    metrics: dict[str, Metrics],
     panel: Panel,
-    scaler: Scaler,
-    fold: Fold,
+    windows: Fold,
+    scalers: Scaler,
     config: FrozenConfigDict,
-) -> dict[str, Forecasts]:
-    """Forecasts the test days of one network's window, by stage, [test_days, N, ...].
+) -> Trained:
+    """Settles which step counts, and asks every network about its unseen days.
 
     Args:
-      params: by stage.
+      params: by stage, of the jobs of `lay_out`; the outsiders' may be missing where
+        nobody asks for them.
+      metrics: likewise.
       panel: all rows.
-      scaler: fitted on the window's training rows.
-      fold: bounds of the window.
+      windows: as of `lay_out`.
+      scalers: [2 (F + 1), ...].
       config: the experiment's.
+
+    Returns:
+      By seed and fold.
     """
-    days = fold.test_start, config.folds.test_days
-    return {
-        name: training.predict(p, panel, scaler, *days, config)
-        for name, p in params.items()
-    }
+    num_folds = windows.train_stop.shape[0] // 2
+    num_seeded, tail_days = config.num_seeds * num_folds, calibration_days(config)
+    folds, own = at(slice(num_folds), (windows, scalers))
+    judges = at(slice(num_folds, None), (scalers, windows))
+    if config.rft.num_choices > 1:
+        params = choice.settle(params, *judges, panel, tail_days, config)
+    final = params[training.final_stage(params)]
+    outsiders = jax.tree.map(lambda x: x[num_seeded:], final)
+    by_fold = (
+        lambda x: x.reshape(  # noqa: E731
+            config.num_seeds, num_folds, *x.shape[1:]
+        )
+    )
+    first = jax.tree.map(lambda x: by_fold(x[:num_seeded]), (params, metrics))
+
+    def forecast(i):
+        seed, index = jnp.divmod(i, num_folds)
+        fold, scaler = at(index, (folds, own))
+        days = fold.test_start, config.folds.test_days
+        return {
+            stage: training.predict(x, panel, scaler, *days, config)
+            for stage, x in at((seed, index), first[0]).items()
+        }
+
+    forecasts = parallel.in_groups(forecast, num_seeded, config.group_size)
+    calibrators = jax.lax.map(
+        lambda x: calibrate(*x, panel, config), (outsiders, *judges)
+    )
+    outsider = at(0, (outsiders, judges[0]))
+    return Trained(own, *first, jax.tree.map(by_fold, forecasts), calibrators, outsider)
 
 
-def at(index: jax.Array, tree: Any) -> Any:
-    """Takes entry `index` of the leading axis of every array."""
+def calibrate(
+    params: Params, scaler: Scaler, fold: Fold, panel: Panel, config: FrozenConfigDict
+) -> Calibrator:
+    """Learns how far to trust networks trained the way one was, that missed rows.
+
+    Args:
+      params: of the network.
+      scaler: fitted on its training rows.
+      fold: bounds; its test days are the rows.
+      panel: all rows.
+      config: the experiment's.
+
+    Returns:
+      The calibrator.
+    """
+    num_days = calibration_days(config)
+    forecasts = training.predict(
+        params, panel, scaler, fold.test_start, num_days, config
+    )
+    rows = jax.tree.map(
+        lambda x: jax.lax.dynamic_slice_in_dim(x, fold.test_start, num_days), panel
+    )
+    forecasts, rows = jax.tree.map(
+        lambda x: x.reshape(-1, *x.shape[2:]), (forecasts, rows)
+    )
+    return calibration.fit(
+        forecasts,
+        jax.vmap(preprocess.label, in_axes=(0, None))(rows.score, scaler.thresholds),
+        rows.truth,
+        rows.labelled.astype(jnp.float32),
+        config.calibration.claim_precision,
+    )
+
+
+def calibration_days(config: FrozenConfigDict) -> int:
+    """Returns how many of a fold's training days are kept to calibrate on."""
+    return max(round(config.calibration.share * config.folds.train_days), 1)
+
+
+def at(index, tree):
+    """Takes entry `index` of the leading axes of every array."""
     return jax.tree.map(lambda x: x[index], tree)

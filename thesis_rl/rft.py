@@ -134,33 +134,24 @@ def entropy_coef_at(step: jax.Array, stage: FrozenConfigDict) -> jax.Array | flo
     return optax.linear_schedule(first, last, stage.num_steps)(step)
 
 
-def fit(
-    key: jax.Array,
+def objective(
     params: Params,
     panel: Panel,
     scaler: Scaler,
     fold: Fold | Split,
     config: FrozenConfigDict,
-) -> tuple[Params, Metrics]:
-    """Improves a policy by comparing the theses it writes about training rows.
-
-    Each step draws B rows, writes K theses about each, compares every thesis with
-    the others of its group and follows the gradient of the better ones. With a
-    `kl_target` it may not write too differently from the policy it started from, and
-    with a `keep` its parameters are averaged with those at the end.
+) -> tuple[Params, descent.LossFn]:
+    """Sets what reinforcement descends: where it starts, and the loss of a minibatch.
 
     Args:
-      key: consumed.
-      params: the policy to start from, usually out of `sft.fit`.
+      params: the policy to start from, and to stay near where that is asked for.
       panel: all rows; only training rows of the fold are read.
       scaler: fitted on the same rows.
       fold: which days are its training days.
       config: the experiment's.
 
     Returns:
-      The final parameters, and metrics with a leading axis [num_steps]. More than one
-      of `num_choices` gives parameters a leading axis [num_choices], at equal
-      distances, the last at the end.
+      Everything that is learned, the policy's parameters among it, and the loss.
     """
     model = make_model(config)
     stage = config.rft
@@ -191,5 +182,38 @@ def fit(
     start = {"policy": params}
     if stage.kl_target:
         start["kl_state"] = jnp.zeros(())
+    return start, loss_fn
+
+
+def fit(
+    key: jax.Array,
+    params: Params,
+    panel: Panel,
+    scaler: Scaler,
+    fold: Fold | Split,
+    config: FrozenConfigDict,
+) -> tuple[Params, Metrics]:
+    """Improves a policy by comparing the theses it writes about training rows.
+
+    Each step draws B rows, writes K theses about each, compares every thesis with
+    the others of its group and follows the gradient of the better ones. With a
+    `kl_target` it may not write too differently from the policy it started from, and
+    with a `keep` its parameters are averaged with those at the end.
+
+    Args:
+      key: consumed.
+      params: the policy to start from, usually out of `sft.fit`.
+      panel: all rows; only training rows of the fold are read.
+      scaler: fitted on the same rows.
+      fold: which days are its training days.
+      config: the experiment's.
+
+    Returns:
+      The final parameters, and metrics with a leading axis [num_steps]. More than one
+      of `num_choices` gives parameters a leading axis [num_choices], at equal
+      distances, the last at the end.
+    """
+    stage = config.rft
+    start, loss_fn = objective(params, panel, scaler, fold, config)
     end, metrics = descent.minimise(key, start, loss_fn, stage, stage.num_choices)
     return tether.hold(params, end["policy"], stage), metrics

@@ -61,6 +61,44 @@ def task_losses(
     )
 
 
+def objective(
+    params: Params,
+    panel: Panel,
+    scaler: Scaler,
+    fold: Fold | Split,
+    config: FrozenConfigDict,
+) -> tuple[Params, descent.LossFn]:
+    """Sets what imitation descends: where it starts, and the loss of a minibatch.
+
+    Args:
+      params: the policy to start from.
+      panel: all rows; only training rows of the fold are read.
+      scaler: fitted on the same rows.
+      fold: which days are its training days.
+      config: the experiment's.
+
+    Returns:
+      Everything that is learned, the policy's parameters among it, and the loss.
+    """
+    model = make_model(config)
+    learned = config.sft.weighting == "uncertainty"
+
+    def loss_fn(state, key, step):
+        rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_days)
+        per_row = jax.vmap(task_losses, in_axes=(None, 0, None, None))(
+            state["policy"], rows, model, config
+        )  # [B, 3]
+        tasks = descent.weighted_mean(per_row, rows.weight)
+        if learned:
+            loss = losses.combine_uncertain(tasks, state["log_variances"])
+        else:
+            loss = jnp.array(config.sft.weights) @ tasks
+        names = ("sections_loss", "claims_loss", "decision_loss")
+        return loss, {"loss": loss} | dict(zip(names, tasks, strict=True))
+
+    return {"policy": params, "log_variances": jnp.zeros(policy.NUM_HEADS)}, loss_fn
+
+
 def fit(
     key: jax.Array,
     params: Params,
@@ -82,22 +120,6 @@ def fit(
     Returns:
       The final parameters, and metrics with a leading axis [num_steps].
     """
-    model = make_model(config)
-    learned = config.sft.weighting == "uncertainty"
-
-    def loss_fn(state, key, step):
-        rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_days)
-        per_row = jax.vmap(task_losses, in_axes=(None, 0, None, None))(
-            state["policy"], rows, model, config
-        )  # [B, 3]
-        tasks = descent.weighted_mean(per_row, rows.weight)
-        if learned:
-            loss = losses.combine_uncertain(tasks, state["log_variances"])
-        else:
-            loss = jnp.array(config.sft.weights) @ tasks
-        names = ("sections_loss", "claims_loss", "decision_loss")
-        return loss, {"loss": loss} | dict(zip(names, tasks, strict=True))
-
-    start = {"policy": params, "log_variances": jnp.zeros(policy.NUM_HEADS)}
+    start, loss_fn = objective(params, panel, scaler, fold, config)
     end, metrics = descent.minimise(key, start, loss_fn, config.sft)
     return end["policy"], metrics

@@ -14,6 +14,7 @@ from ml_collections import FrozenConfigDict
 from thesis_rl import (
     evaluation,
     inference,
+    parallel,
     preparation,
     preprocess,
     scoring,
@@ -111,7 +112,7 @@ def train_and_trade(
         return training.stated(forecasts, changed.backtest.mapping), broken
 
     num_runs = num_points * num_seeds * num_folds
-    stated, broken = training.in_groups(run, num_runs, config.group_size)
+    stated, broken = parallel.in_groups(run, num_runs, config.group_size)
     stated = stated.reshape(num_points, num_seeds, num_days, *stated.shape[2:])
     unseen = jax.tree.map(
         lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market

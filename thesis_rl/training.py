@@ -1,13 +1,14 @@
 """One network of one fold: every stage of its training, and its forecasts."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from thesis_rl import preprocess, rft, sft, sizing
+from thesis_rl import descent, preprocess, rft, sft, sizing, tether
+from thesis_rl.descent import State
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
 
@@ -54,90 +55,159 @@ def final_stage(stages: Iterable[str]) -> str:
 Stages = tuple[dict[str, Params], dict[str, Metrics]]
 
 
+class Job(NamedTuple):
+    """One network to be trained: by which draws, and on what."""
+
+    key: jax.Array  # [] or [R]
+    fold: Fold | Split  # Bounds [] or [R], or days [T] or [R, T].
+    scaler: Scaler  # Fitted on the same rows.
+
+
+def stages(config: FrozenConfigDict) -> tuple[str, ...]:
+    """Names the stages of training in their order: sft, rft, and the ablations."""
+    if not config.rft.num_steps:
+        return ("sft",)
+    return ("sft", "rft", *config.ablations)
+
+
+def settings(stage: str, config: FrozenConfigDict) -> FrozenConfigDict:
+    """Returns `config.sft`, or the `config.rft` of a stage after it."""
+    return config.sft if stage == "sft" else config.rft
+
+
+def keys(job_key: jax.Array, stage: str, config: FrozenConfigDict) -> tuple:
+    """Splits a network's key into those of its first parameters and of one stage."""
+    whole = jax.random.clone(job_key)  # Every stage takes its part of the same split.
+    init_key, sft_key, rft_key, ablation_key = jax.random.split(whole, 4)
+    named = {"sft": sft_key, "rft": rft_key}
+    if stage in named:
+        return init_key, named[stage]
+    number = config.ablations.index(stage)
+    return init_key, jax.random.fold_in(ablation_key, number)
+
+
+def start(
+    stage: str, job: Job, warm: Params | None, panel: Panel, config: FrozenConfigDict
+) -> Params:
+    """Returns the parameters that a stage of one network begins with.
+
+    Args:
+      stage: of `stages`.
+      job: the network's.
+      warm: what imitation made of it; not read by stages that begin at random.
+      panel: all rows; its shapes are read.
+      config: the experiment's.
+    """
+    if stage in ("sft", "rft_only"):
+        return initialise(keys(job.key, stage, config)[0], panel, config)
+    return warm
+
+
+def begin(
+    stage: str, job: Job, params: Params, panel: Panel, config: FrozenConfigDict
+) -> State:
+    """Stands at the start of one stage of one network; arguments as of `advance`."""
+    changed = of_stage(stage, config)
+    learned, loss_fn = _objective(stage, job, params, panel, changed)
+    num_snapshots = 1 if stage == "sft" else config.rft.num_choices
+    return descent.begin(learned, loss_fn, settings(stage, changed), num_snapshots)
+
+
+def advance(
+    stage: str,
+    job: Job,
+    params: Params,
+    state: State,
+    panel: Panel,
+    steps: tuple[jax.Array, jax.Array],
+    config: FrozenConfigDict,
+) -> State:
+    """Trains one network in one stage for some steps.
+
+    Args:
+      stage: of `stages`.
+      job: the network's.
+      params: of `start`.
+      state: before the first of the steps.
+      panel: all rows; only training rows of the fold are read.
+      steps: the first, and the one to stop before, [] int32.
+      config: the experiment's.
+
+    Returns:
+      The state after the last.
+    """
+    changed = of_stage(stage, config)
+    _, loss_fn = _objective(stage, job, params, panel, changed)
+    _, key = keys(job.key, stage, config)
+    return descent.advance(key, state, loss_fn, settings(stage, changed), *steps)
+
+
+def finish(
+    stage: str, params: Params, state: State, config: FrozenConfigDict
+) -> tuple[Params, Metrics]:
+    """Returns what one network learned in a stage; arguments as of `advance`."""
+    end, metrics = descent.result(state)
+    if stage != "sft":
+        held = tether.hold(params, end["policy"], of_stage(stage, config).rft)
+        return held, metrics
+    return end["policy"], metrics
+
+
+def _objective(stage, job, params, panel, config):
+    objective = sft.objective if stage == "sft" else rft.objective
+    return objective(params, panel, job.scaler, job.fold, config)
+
+
+def of_stage(stage: str, config: FrozenConfigDict) -> FrozenConfigDict:
+    """Returns the config of a stage: an ablation changes some of it."""
+    return with_changes(config, ABLATIONS[stage]) if stage in ABLATIONS else config
+
+
 def train_fold(
-    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold, config: FrozenConfigDict
+    key: jax.Array,
+    panel: Panel,
+    scaler: Scaler,
+    fold: Fold | Split,
+    config: FrozenConfigDict,
 ) -> Stages:
     """Trains one seed of one fold from scratch, alone. The key is consumed.
 
     Alone a fold has no network that missed its last days, so no step is chosen early.
 
     Args:
-      key: of the seed; the fold's last training day is folded in, so that a window
-        trains the same whatever other folds run beside it.
+      key: of the seed; the fold's last training day is folded in.
       panel: all rows.
       scaler: fitted on the fold.
       fold: day bounds.
       config: the experiment's.
 
     Returns:
-      Parameters and metrics by stage: sft, rft, and those of `config.ablations`.
+      Parameters and metrics by stage.
     """
     config = with_changes(config, {"rft.num_choices": 1})
     key = jax.random.fold_in(key, fold.train_stop)
-    same_key = jax.random.clone(key)  # `ablate` takes the part that `train` leaves.
-    params, metrics = train(key, panel, scaler, fold, config)
-    others = ablate(same_key, params["sft"], panel, scaler, fold, config)
-    return params | others[0], metrics | others[1]
+    return train(Job(key, fold, scaler), panel, config)
 
 
-def train(
-    key: jax.Array,
-    panel: Panel,
-    scaler: Scaler,
-    fold: Fold | Split,
-    config: FrozenConfigDict,
-) -> Stages:
-    """Trains one network by imitation, then by comparison.
+def train(job: Job, panel: Panel, config: FrozenConfigDict) -> Stages:
+    """Trains one network through all of its stages.
 
     Args:
-      key: consumed, but for what `ablate` makes of it.
+      job: the network's.
       panel: all rows.
-      scaler: fitted on the fold.
-      fold: which days are its training days.
       config: the experiment's.
 
     Returns:
-      Parameters and metrics of sft and rft.
+      Parameters and metrics by stage.
     """
-    init_key, sft_key, rft_key, _ = jax.random.split(key, 4)
-    params = initialise(init_key, panel, config)
-    warm, sft_metrics = sft.fit(sft_key, params, panel, scaler, fold, config)
-    stages = {"sft": (warm, sft_metrics)}
-    if config.rft.num_steps:
-        stages["rft"] = rft.fit(rft_key, warm, panel, scaler, fold, config)
-    return by_part(stages)
-
-
-def ablate(
-    key: jax.Array,
-    warm: Params,
-    panel: Panel,
-    scaler: Scaler,
-    fold: Fold | Split,
-    config: FrozenConfigDict,
-) -> Stages:
-    """Trains one network another way from the same start, once for each ablation.
-
-    Args:
-      key: as given to `train`.
-      warm: what imitation made of the network.
-      panel: all rows.
-      scaler: fitted on the fold.
-      fold: which days are its training days.
-      config: the experiment's.
-
-    Returns:
-      Parameters and metrics of each of `config.ablations`; none without RFT.
-    """
-    init_key, _, _, ablation_key = jax.random.split(key, 4)
-    stages = {}
-    for i, name in enumerate(config.ablations if config.rft.num_steps else ()):
-        cold = name == "rft_only"
-        start = initialise(init_key, panel, config) if cold else warm
-        changed = with_changes(config, ABLATIONS[name])
-        stage_key = jax.random.fold_in(ablation_key, i)
-        stages[name] = rft.fit(stage_key, start, panel, scaler, fold, changed)
-    return by_part(stages)
+    learned = {}
+    for stage in stages(config):
+        params = start(stage, job, learned.get("sft", (None,))[0], panel, config)
+        state = begin(stage, job, params, panel, config)
+        steps = 0, settings(stage, config).num_steps
+        state = advance(stage, job, params, state, panel, steps, config)
+        learned[stage] = finish(stage, params, state, config)
+    return by_part(learned)
 
 
 def initialise(key: jax.Array, panel: Panel, config: FrozenConfigDict) -> Params:
@@ -146,9 +216,9 @@ def initialise(key: jax.Array, panel: Panel, config: FrozenConfigDict) -> Params
     return sft.make_model(config).init(key, inputs)
 
 
-def by_part(stages: dict[str, tuple[Params, Metrics]]) -> Stages:
+def by_part(learned: dict[str, tuple[Params, Metrics]]) -> Stages:
     """Turns pairs by stage into parameters by stage and metrics by stage."""
-    return tuple({name: s[i] for name, s in stages.items()} for i in range(2))
+    return tuple({name: x[i] for name, x in learned.items()} for i in range(2))
 
 
 def with_changes(config: FrozenConfigDict, changes: dict[str, Any]) -> FrozenConfigDict:
@@ -188,26 +258,3 @@ def predict(
 
     days = lambda x: jax.lax.dynamic_slice_in_dim(x, first_day, num_days)  # noqa: E731
     return jax.vmap(jax.vmap(forecast))(days(panel.features), days(panel.available))
-
-
-def in_groups(run: Callable[[jax.Array], Any], num_runs: int, group_size: int) -> Any:
-    """Maps runs 0 … num_runs − 1, a few side by side.
-
-    More at once would fall out of a processor's cache. The last group is filled up
-    with runs that are thrown away.
-
-    Args:
-      run: of the index of a run, [] int32.
-      num_runs: how many there are.
-      group_size: how many go side by side.
-
-    Returns:
-      What `run` returns, with a leading axis [num_runs].
-    """
-    group = min(group_size, num_runs)
-    num_groups = -(-num_runs // group)
-    index = jnp.arange(num_groups * group) % num_runs
-    done = jax.lax.map(jax.vmap(run), index.reshape(num_groups, group))
-    return jax.tree.map(
-        lambda x: x.reshape(num_groups * group, *x.shape[2:])[:num_runs], done
-    )

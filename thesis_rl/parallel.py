@@ -1,0 +1,141 @@
+"""Many networks at once: shared out over devices, a few side by side on each."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+RUNS = "runs"  # The mesh's only axis.
+# On a processor more networks side by side than this fall out of its cache; an
+# accelerator wants all it can get.
+SIDE_BY_SIDE = {"cpu": 4}
+MOST_SIDE_BY_SIDE = 256
+
+
+def make_mesh() -> Mesh:
+    """Lines up every device, those of other processes included, for runs to share."""
+    devices = jax.devices()
+    return jax.make_mesh((len(devices),), (RUNS,), (AxisType.Auto,), devices=devices)
+
+
+def group_size(num_runs: int, wanted: int, mesh: Mesh) -> int:
+    """Says how many runs of a device go side by side.
+
+    Results are bitwise the same on any number of devices where this is the same.
+
+    Args:
+      num_runs: of all devices.
+      wanted: `config.group_size`; 0 leaves it to the kind of device.
+      mesh: of `make_mesh`.
+
+    Returns:
+      At least 1.
+    """
+    if wanted:
+        return min(wanted, num_runs)
+    kind = mesh.devices.flat[0].platform
+    most = SIDE_BY_SIDE.get(kind, MOST_SIDE_BY_SIDE)
+    return min(most, -(-num_runs // mesh.size))
+
+
+def share_out(tree: Any, group: int, mesh: Mesh) -> Any:
+    """Puts runs [R, ...] onto their devices.
+
+    The last devices are filled up with runs that are trained again and thrown away.
+
+    Args:
+      tree: the same on every process, leading axes [R].
+      group: of `group_size`.
+      mesh: of `make_mesh`.
+
+    Returns:
+      Leading axes are the smallest multiple of group · devices that R fits in.
+    """
+    num_runs = len(jax.tree.leaves(tree)[0])
+    whole = group * mesh.size
+    index = np.arange(-(-num_runs // whole) * whole) % num_runs
+    sharding = NamedSharding(mesh, PartitionSpec(RUNS))
+    return jax.tree.map(lambda x: put(x[index], sharding), tree)
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """Puts what all runs share onto every device."""
+    sharding = NamedSharding(mesh, PartitionSpec())
+    return jax.tree.map(lambda x: put(x, sharding), tree)
+
+
+def put(x: Any, sharding: NamedSharding) -> jax.Array:
+    """Places an array that every process holds whole."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(x, sharding)
+    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        data = put(jax.random.key_data(x), sharding)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(x))
+    x = np.asarray(x)
+    return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])
+
+
+def collect(tree: Any, num_runs: int) -> Any:
+    """Brings runs back to every process, without those that filled up the last group.
+
+    Args:
+      tree: of `share_out`, or what came of it.
+      num_runs: R.
+
+    Returns:
+      NumPy arrays with leading axes [R].
+    """
+    from jax.experimental import multihost_utils
+
+    whole = multihost_utils.process_allgather(tree, tiled=True)
+    return jax.tree.map(lambda x: np.asarray(x)[:num_runs], whole)
+
+
+def spread(run: Callable[..., Any], group: int, mesh: Mesh) -> Callable[..., Any]:
+    """Makes a function of one run a function of all.
+
+    Args:
+      run: of (what is the run's own, what all runs share), a tree each.
+      group: of `group_size`.
+      mesh: of `make_mesh`.
+
+    Returns:
+      A function of the same two, the first with leading axes as of `share_out`.
+    """
+
+    def on_device(own, shared):
+        split = lambda x: x.reshape(-1, group, *x.shape[1:])  # noqa: E731
+        each = jax.vmap(lambda own: run(own, shared))
+        done = jax.lax.map(each, jax.tree.map(split, own))
+        return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), done)
+
+    return jax.shard_map(
+        on_device,
+        mesh=mesh,
+        in_specs=(PartitionSpec(RUNS), PartitionSpec()),
+        out_specs=PartitionSpec(RUNS),
+        check_vma=False,  # Nothing is exchanged between devices.
+    )
+
+
+def in_groups(run: Callable[[jax.Array], Any], num_runs: int, wanted: int) -> Any:
+    """Maps runs 0 … num_runs − 1 on one device, a few side by side.
+
+    Args:
+      run: of the index of a run, [] int32.
+      num_runs: how many there are.
+      wanted: `config.group_size`.
+
+    Returns:
+      What `run` returns, with a leading axis [num_runs].
+    """
+    group = min(wanted or SIDE_BY_SIDE["cpu"], num_runs)
+    num_groups = -(-num_runs // group)
+    index = jnp.arange(num_groups * group) % num_runs
+    done = jax.lax.map(jax.vmap(run), index.reshape(num_groups, group))
+    return jax.tree.map(
+        lambda x: x.reshape(num_groups * group, *x.shape[2:])[:num_runs], done
+    )
