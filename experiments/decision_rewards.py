@@ -18,7 +18,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from experiments import gates  # noqa: E402
-from experiments.run import keep_compiled_programs, run_from_shell  # noqa: E402
+from experiments.run import prepare_machine, run_from_shell  # noqa: E402
 from thesis_rl.backtest import MAPPINGS  # noqa: E402
 from thesis_rl.rewards import DECISION_REWARDS  # noqa: E402
 
@@ -52,7 +52,7 @@ def sharpes(reward: str, kind: str, num_markets: int) -> dict[str, list[list[flo
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
-    keep_compiled_programs()
+    prepare_machine()
     logging.set_verbosity(logging.WARNING)
     table = Table(
         "reward", "mapping", title=f"PLANTED {_KIND.value}, {_NUM.value} each"

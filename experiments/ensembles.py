@@ -36,7 +36,7 @@ from rich.table import Table  # noqa: E402
 from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import distilled, gates, rft  # noqa: E402
-from experiments.run import keep_compiled_programs  # noqa: E402
+from experiments.run import prepare_machine  # noqa: E402
 from experiments.shell import run_from_shell  # noqa: E402
 from thesis_rl import files, inference, preparation, stats, training  # noqa: E402
 from thesis_rl.stats.bootstrap import resampled_means  # noqa: E402
@@ -171,7 +171,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def main(argv: list[str]) -> None:
     """Trains, trades and prints; `argv` is without the program's name."""
     given = parse(argv)
-    keep_compiled_programs()
+    prepare_machine()
     console, started, saved = Console(width=120), time.perf_counter(), {}
     if given.source:
         config = real_config(given.source, given.seeds)

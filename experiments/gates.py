@@ -31,7 +31,7 @@ from experiments.known_truth import (  # noqa: E402
     make_market,
     score_market,
 )
-from experiments.run import keep_compiled_programs, run_from_shell  # noqa: E402
+from experiments.run import prepare_machine, run_from_shell  # noqa: E402
 from thesis_rl import files  # noqa: E402
 
 _MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 2)
@@ -158,7 +158,7 @@ def as_dict(scores: Scores) -> dict:
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
-    keep_compiled_programs()
+    prepare_machine()
     logging.set_verbosity(logging.WARNING)
     console, started, saved = Console(width=100), time.perf_counter(), {}
     for kind, train_days in CELLS:

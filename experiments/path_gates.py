@@ -25,7 +25,7 @@ from rich.table import Table  # noqa: E402
 from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import gates, rft_path, traded  # noqa: E402
-from experiments.run import keep_compiled_programs, run_from_shell  # noqa: E402
+from experiments.run import prepare_machine, run_from_shell  # noqa: E402
 from experiments.traded import COSTS_BPS, RECIPES, Record  # noqa: E402
 from thesis_rl import (  # noqa: E402
     experiment,
@@ -145,7 +145,7 @@ def real_table(source: str, console: Console) -> None:
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
-    keep_compiled_programs()
+    prepare_machine()
     logging.set_verbosity(logging.WARNING)
     console, started, saved = Console(width=120), time.perf_counter(), {}
     if _SOURCE.value:

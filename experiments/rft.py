@@ -86,7 +86,8 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     config.size = size  # A smoke run is no trial.
     config.seed = 0
     config.num_seeds = 2 if smoke else 6
-    config.group_size = 4  # Runs trained side by side; more fall out of cache.
+    config.group_size = 0  # Runs side by side on a device; 0 for what suits its kind.
+    config.distributed = False  # Several processes train and one writes.
     # Trained another way, to compare: exact, rft_only, no_claims, no_structure.
     config.ablations = ("exact",)
     config.baselines = ()  # Slow ones beside the others: logistic, boosting.

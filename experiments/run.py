@@ -21,6 +21,8 @@ from absl import app, flags, logging  # noqa: E402
 from ml_collections import FrozenConfigDict, config_flags  # noqa: E402
 from rich.console import Console  # noqa: E402
 
+from experiments.display import Display  # noqa: E402
+
 _CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Folder of the run; runs/<config>-<UTC time> if not given."
@@ -28,6 +30,17 @@ _WORKDIR = flags.DEFINE_string(
 _LEDGER = flags.DEFINE_string(
     "ledger", None, "File that counts trials; trials.jsonl beside the run's folder."
 )
+_RESUME = flags.DEFINE_bool(
+    "resume", False, "Go on with the run in --workdir that was cut off."
+)
+_SAVE_SECONDS = flags.DEFINE_float(
+    "save_seconds", 60.0, "Between two saves of the training; 0 saves nothing."
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of process 0; with config.distributed."
+)
+_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many there are.")
+_PROCESS = flags.DEFINE_integer("process_id", None, "Which this is; 0 writes.")
 
 
 def run(
@@ -35,7 +48,11 @@ def run(
     workdir: str,
     say: Callable[[str], None],
     ledger: str | None = None,
-) -> dict:
+    *,
+    tell: Callable = lambda standing: None,
+    resume: bool = False,
+    save_seconds: float = 60.0,
+) -> dict | None:
     """Runs an experiment and fills its folder.
 
     Args:
@@ -43,14 +60,19 @@ def run(
       workdir: the run's folder, made if absent.
       say: told what is about to happen.
       ledger: the file that counts trials; beside the folder if not given.
+      tell: told how far the training is, a `progress.Standing`.
+      resume: go on with a run that was cut off, if the folder holds one.
+      save_seconds: between two saves of the training; 0 saves nothing.
 
     Returns:
-      What `results.json` holds.
+      What `results.json` holds; None in a process that only helps.
 
     Raises:
       ValueError: the config or the data is wrong, or the ledger is damaged.
       OSError: the folder holds another run, or cannot be written.
     """
+    import jax
+
     from thesis_rl import (
         experiment,
         files,
@@ -58,45 +80,62 @@ def run(
         record,
         registry,
         report,
+        run_folder,
         trials,
     )
+    from thesis_rl.resume import Saves, identity
 
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
     ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
-    trials.read(ledger)  # A damaged one is refused before an hour is spent.
+    writes = jax.process_index() == 0
+    if writes:
+        trials.read(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     prepared = experiment.prepare(config)
     for notice in prepared.dataset.report.get("notices", ()):
         say(notice)
     loaded = time.perf_counter()
-    trials.open_for_lines(ledger)
-    folder = record.claim_folder(workdir, config.to_dict())
-    result = experiment.run(prepared, say)
+    git, folder = fingerprint.git_state(ROOT), pathlib.Path(workdir)
+    if writes:
+        trials.open_for_lines(ledger)
+        claim = run_folder.reclaim if resume else run_folder.claim
+        folder = claim(workdir, config.to_dict())
+    saves = None
+    if save_seconds:
+        same = identity(config.to_dict(), prepared.dataset, git["revision"])
+        saves = Saves(folder / "saves", same)
+    outcome = experiment.execute(prepared, say, tell, saves, save_seconds)
+    if not writes:
+        return None
+    result = experiment.judge(prepared, *outcome, say)
+    judged = time.perf_counter()
     say("Writing theses, tables and the report")
-    summary, git = result.summary, fingerprint.git_state(ROOT)
-    summary |= {"git": git, "config": config.to_dict()}
+    summary = result.summary | {"git": git, "config": config.to_dict()}
     record.write_returns(result, folder)  # Counted as soon as there is one to see.
     summary["trials"] = registry.register(result, folder, ledger, now, git["revision"])
     summary["theses"] |= record.write(result, folder)
+    recorded = time.perf_counter()
     summary["timing"] |= {
         "load": loaded - started,
-        "total": time.perf_counter() - started,
+        "record": recorded - judged,
+        "total": recorded - started,
     }
     report.write(result, summary, folder)
-    summary["timing"]["total"] = time.perf_counter() - started
+    ended = time.perf_counter()
+    summary["timing"] |= {"report": ended - recorded, "total": ended - started}
     files.write_json(folder / "results.json", summary)
+    if saves:
+        saves.delete()
     return summary
 
 
-def keep_compiled_programs() -> None:
-    """Lets a second run of the same program skip its compilation."""
-    import jax
+def prepare_machine() -> None:
+    """Makes use of every core, and of programs that were compiled before."""
+    from thesis_rl import machine
 
-    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    if jax.config.jax_compilation_cache_dir is None:
-        folder = str(pathlib.Path(cache) / "thesis_rl")
-        jax.config.update("jax_compilation_cache_dir", folder)
+    machine.use_every_core()
+    machine.keep_compiled_programs()
 
 
 def default_workdir(now: datetime.datetime) -> str:
@@ -111,17 +150,33 @@ def main(argv: list[str]) -> None:
         raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
     if _CONFIG.value is None:
         raise ValueError("which experiment? Give --config=experiments/rft.py")
+    if _RESUME.value and not _WORKDIR.value:
+        raise ValueError("which run goes on? Give its folder, --workdir=DIR")
+    if _SAVE_SECONDS.value < 0:
+        raise ValueError(f"--save_seconds={_SAVE_SECONDS.value} is below 0")
     logging.set_verbosity(logging.WARNING)
     console = Console(log_path=False)
+    config = FrozenConfigDict(_CONFIG.value)
     workdir = _WORKDIR.value or default_workdir(datetime.datetime.now(datetime.UTC))
-    keep_compiled_programs()
-    with console.status("Starting") as status:
+    prepare_machine()
+    if config.distributed:
+        from thesis_rl import machine
 
-        def say(text: str) -> None:
-            console.log(text)
-            status.update(text)
-
-        summary = run(FrozenConfigDict(_CONFIG.value), workdir, say, _LEDGER.value)
+        if not _WORKDIR.value:
+            raise ValueError("several processes share one folder: give --workdir=DIR")
+        machine.join_processes(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    with Display(console) as display:
+        summary = run(
+            config,
+            workdir,
+            display.say,
+            _LEDGER.value,
+            tell=display.tell,
+            resume=_RESUME.value,
+            save_seconds=_SAVE_SECONDS.value,
+        )
+    if summary is None:
+        return
 
     from thesis_rl import report
 

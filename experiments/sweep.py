@@ -32,7 +32,7 @@ from rich.text import Text  # noqa: E402
 
 from experiments.run import (  # noqa: E402
     default_workdir,
-    keep_compiled_programs,
+    prepare_machine,
     run_from_shell,
 )
 
@@ -73,8 +73,8 @@ def run(
         files,
         fingerprint,
         grid,
-        record,
         registry,
+        run_folder,
         selection,
         sweep,
         trials,
@@ -88,7 +88,7 @@ def run(
     say("Loading prices; making features, claims and labels")
     programs = sweep.prepare(points)
     trials.open_for_lines(ledger)
-    folder = record.claim_folder(workdir, config.to_dict())
+    folder = run_folder.claim(workdir, config.to_dict())
     git = fingerprint.git_state(ROOT)
     tried, made = [], []
     for experiment, shared in programs:
@@ -195,7 +195,7 @@ def main(argv: list[str]) -> None:
     console = Console(log_path=False)
     now = datetime.datetime.now(datetime.UTC)
     workdir = given.workdir or default_workdir(now).replace("runs/", "runs/sweep-")
-    keep_compiled_programs()
+    prepare_machine()
     with console.status("Starting") as status:
 
         def say(text: str) -> None:

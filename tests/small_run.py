@@ -5,7 +5,7 @@ import functools
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import experiment, files, record
+from thesis_rl import experiment, files, record, run_folder
 
 CLAIMS = ("strong_momentum", "short_term_momentum", "high_volatility")
 FEATURES = ("f_quality", "f_momentum", "mom10", "vol", "mom10_rel", "volume_ratio")
@@ -34,7 +34,7 @@ def result() -> experiment.Result:
 
 def write(path):
     """Writes the run, all but its report, into a new folder; returns the folder."""
-    path = record.claim_folder(path, config().to_dict())
+    path = run_folder.claim(path, config().to_dict())
     record.write_returns(result(), path)
     summary = dict(result().summary)
     summary["theses"] = summary["theses"] | record.write(result(), path)

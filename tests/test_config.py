@@ -107,7 +107,7 @@ def test_every_lab_book_can_run(book, size):
         ),
         ({"labels.horizons": ()}, "config.labels.horizons"),
         ({"size": "tiny"}, "config.size is 'tiny'; choose one of .*'full', 'smoke'"),
-        ({"group_size": 0}, "config.group_size is 0; it must be at least 1"),
+        ({"group_size": -1}, "config.group_size is -1; it must be at least 0"),
         (
             {"backtest.book": "neutral"},
             "config.backtest.book is 'neutral'; choose one of .*'dollar_neutral'",

@@ -26,7 +26,7 @@ def small(*_):
 @pytest.fixture
 def miniature(monkeypatch):
     """The command on data that train in seconds, and no cache on this computer."""
-    monkeypatch.setattr(command, "keep_compiled_programs", lambda: None)
+    monkeypatch.setattr(command, "prepare_machine", lambda: None)
     monkeypatch.setattr(command.gates, "cell_config", small)
     monkeypatch.setattr(command, "real_config", small)
     monkeypatch.setattr(command, "DISTILLATION_STEPS", small().distillation.num_steps)

@@ -13,7 +13,7 @@ import small_run
 from scipy import integrate, stats
 
 from thesis_rl import config as config_lib
-from thesis_rl import experiment, preprocess, record, sft, sizing, training
+from thesis_rl import experiment, preprocess, record, run_folder, sft, sizing, training
 
 PARAMS = [(0.0, -1.0), (0.6, -2.0), (-1.2, 0.0), (0.3, 0.5)]
 SIZED = {"model.sizing": True}
@@ -138,7 +138,7 @@ def test_a_run_trades_its_sizes(run, tmp_path):
     weights = run.outcome.ledgers[final]
     assert np.any(weights["sizes"].weights != weights["expected"].weights)
     assert np.all(abs(run.forecasts[final].size) < 1)
-    folder = record.claim_folder(tmp_path, run.experiment.config.to_dict())
+    folder = run_folder.claim(tmp_path, run.experiment.config.to_dict())
     record.write_returns(run, folder)
     record.write(run, folder)
     table = pd.read_csv(folder / "decisions.csv")

@@ -80,9 +80,9 @@ def train_and_predict(
       What the final stage states, decision probabilities [S, num_paths, T, N, A] or
       sizes [S, num_paths, T, N], as the headline's mapping asks.
     """
-    names = training.stages(config)[:2]
     jobs = lay_out(key, panel, combination, config)
-    params, _ = stages.train(jobs, names, None, panel, config, watch, "paths/")
+    runs = dict.fromkeys(training.stages(config)[:2], len(jobs.scaler.mean))
+    params, _ = stages.train(jobs, runs, panel, config, watch, "paths_")
     final = params[training.final_stage(params)]
     return ask(final, jobs.scaler, panel, combination, config)
 

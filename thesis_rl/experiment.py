@@ -11,12 +11,15 @@ import numpy as np
 from thesis_rl import confidence, evaluation, judgement, training, walk_forward
 from thesis_rl.preparation import Experiment, arguments
 from thesis_rl.preparation import prepare as prepare
+from thesis_rl.progress import Follower, Standing
+from thesis_rl.resume import Saves
 from thesis_rl.scoring import Book
 from thesis_rl.thesis import quality
 from thesis_rl.types import Thesis
 from thesis_rl.walk_forward import Forecasts, Outcome
 
 Say = Callable[[str], None]
+Tell = Callable[[Standing], None]
 
 
 class Result(NamedTuple):
@@ -38,31 +41,45 @@ class Result(NamedTuple):
 
 
 def execute(
-    experiment: Experiment, say: Say = lambda text: None
+    experiment: Experiment,
+    say: Say = lambda text: None,
+    tell: Tell = lambda standing: None,
+    saves: Saves | None = None,
+    save_seconds: float = 60.0,
 ) -> tuple[Outcome, dict[str, float]]:
-    """Compiles and runs the one program.
+    """Compiles and runs the programs of one experiment.
 
     Args:
       experiment: as prepared.
       say: told what is about to happen.
+      tell: told how far the training is.
+      saves: where it is saved, and goes on from; None saves nothing.
+      save_seconds: between two saves.
 
     Returns:
-      The outcome as NumPy arrays, and seconds spent compiling and running.
+      The outcome as NumPy arrays, and seconds spent compiling, training, and
+      predicting and trading.
     """
     given, config = arguments(experiment), experiment.config
     num_folds = len(experiment.folds.test_start)
     num_runs = config.num_seeds * (num_folds + 1)
-    started = time.perf_counter()
+    num_names = len(experiment.dataset.tickers)
     say(
-        f"Training {num_runs} runs: {num_folds} folds and a final model, "
-        f"{config.num_seeds} seeds each"
+        f"Compiling, then training {num_runs} runs: {num_folds} folds and a final "
+        f"model, {config.num_seeds} seeds each"
     )
-    outcome = jax.tree.map(np.asarray, walk_forward.run(*given, config))
+
+    def rows_per_step(stage: str) -> int:
+        return training.settings(stage, config).batch_days * num_names
+
+    started = time.perf_counter()
+    follower = Follower(rows_per_step, tell, saves, save_seconds)
+    outcome = walk_forward.run(*given, config, follower)
+    outcome = jax.tree.map(np.asarray, outcome)
     _check_finite(outcome.params)
-    seconds = {
-        "train_predict_trade": time.perf_counter() - started,
-    }
-    return outcome, seconds
+    seconds = follower.seconds
+    total = time.perf_counter() - started
+    return outcome, seconds | {"predict_trade": total - sum(seconds.values())}
 
 
 def _check_finite(params: dict) -> None:
@@ -86,7 +103,26 @@ def run(experiment: Experiment, say: Say = lambda text: None) -> Result:
     Returns:
       The result.
     """
-    outcome, seconds = execute(experiment, say)
+    return judge(experiment, *execute(experiment, say), say)
+
+
+def judge(
+    experiment: Experiment,
+    outcome: Outcome,
+    seconds: dict[str, float],
+    say: Say = lambda text: None,
+) -> Result:
+    """Scores everything that an experiment traded.
+
+    Args:
+      experiment: as prepared.
+      outcome: of `execute`.
+      seconds: likewise.
+      say: told what is about to happen.
+
+    Returns:
+      The result.
+    """
     say("Scoring every book")
     started = time.perf_counter()
     config, dataset, _, _ = experiment

@@ -22,6 +22,7 @@ INDIFFERENT = (
     "report.*",
     "claims.*.sentence",
     "group_size",
+    "distributed",
     "ablations",
     "baselines",
     "combinatorial.*",

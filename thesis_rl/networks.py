@@ -53,16 +53,12 @@ def train_and_predict(
     """
     windows = jax.tree.map(lambda *x: np.concatenate(x), folds, held_out)
     scalers, jobs = lay_out(key, panel, windows, config)
-    names = training.stages(config)
-    together, apart = names[:2], names[2:]
-    params, metrics = stages.train(jobs, together, None, panel, config, watch)
-    # Only a choice asks for the held-out windows' networks of every stage.
+    # Only a choice asks for the outsiders' networks of every ablation.
     num_runs = len(jobs.scaler.mean)
-    if config.rft.num_choices == 1:
-        num_runs -= len(folds.train_stop)
-    fewer, warm = jax.tree.map(lambda x: x[:num_runs], (jobs, params["sft"]))
-    others = stages.train(fewer, apart, warm, panel, config, watch)
-    params, metrics = params | others[0], metrics | others[1]
+    num_others = num_runs - len(folds.train_stop) * (config.rft.num_choices == 1)
+    runs = dict.fromkeys(training.stages(config), num_others)
+    runs |= dict.fromkeys(training.stages(config)[:2], num_runs)
+    params, metrics = stages.train(jobs, runs, panel, config, watch)
     return ask(params, metrics, panel, windows, scalers, config)
 
 
@@ -130,11 +126,8 @@ def ask(
         params = choice.settle(params, *judges, panel, tail_days, config)
     final = params[training.final_stage(params)]
     outsiders = jax.tree.map(lambda x: x[num_seeded:], final)
-    by_fold = (
-        lambda x: x.reshape(  # noqa: E731
-            config.num_seeds, num_folds, *x.shape[1:]
-        )
-    )
+    grid = config.num_seeds, num_folds
+    by_fold = lambda x: x.reshape(*grid, *x.shape[1:])  # noqa: E731
     first = jax.tree.map(lambda x: by_fold(x[:num_seeded]), (params, metrics))
 
     def forecast(i):

@@ -1,5 +1,7 @@
 """A run's folder: everything a reader, an auditor or a later program needs."""
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +15,12 @@ from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 
 
-def claim_folder(workdir: str | Path, config: dict) -> Path:
-    """Makes the folder of a new run and writes its config, before anything is computed.
-
-    Raises:
-      FileExistsError: the folder holds another run, or its path is a file.
-      OSError: the folder cannot be made or written.
-    """
-    workdir = Path(workdir)
-    if workdir.is_file():
-        raise FileExistsError(f"--workdir {workdir} is a file; name a folder")
-    workdir.mkdir(parents=True, exist_ok=True)
-    try:
-        (workdir / "config.json").touch(exist_ok=False)  # One of two runs at once.
-    except FileExistsError as error:
-        raise FileExistsError(
-            f"--workdir {workdir} already holds a run (config.json); name another "
-            "folder, or delete that one first"
-        ) from error
-    try:
-        files.write_json(workdir / "config.json", config)
-    except BaseException:
-        (workdir / "config.json").unlink()
-        raise
-    return workdir
-
-
 def write(result: Result, workdir: Path) -> dict:
     """Writes all but returns and reports, each file whole or not at all.
 
     Args:
       result: as run.
-      workdir: of `claim_folder`.
+      workdir: of `run_folder.claim`.
 
     Returns:
       As `theses.write`.
@@ -59,8 +35,7 @@ def write(result: Result, workdir: Path) -> dict:
         "decisions": decisions(result),
     }
     for name, table in tables.items():
-        text = table.to_csv(float_format="%.8g")
-        files.write_text(workdir / f"{name}.csv", text)
+        files.write_text(workdir / f"{name}.csv", csv_text(table))
     return theses.write(result, workdir)
 
 
@@ -124,8 +99,34 @@ def unseen_dates(result: Result) -> pd.DatetimeIndex:
 
 def write_returns(result: Result, workdir: Path) -> None:
     """Writes `daily_returns.csv`; arguments as in `write`."""
-    text = daily_returns(result).to_csv(float_format="%.8g")
-    files.write_text(workdir / "daily_returns.csv", text)
+    files.write_text(workdir / "daily_returns.csv", csv_text(daily_returns(result)))
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """Writes a table as pandas would, in a tenth of its time.
+
+    Args:
+      table: of dates, texts and floats, under one index or several.
+
+    Returns:
+      CSV with a header: dates as ISO days, numbers to eight digits, NaN as nothing.
+    """
+    levels = [table.index.get_level_values(i) for i in range(table.index.nlevels)]
+    columns = [cells(x.to_numpy()) for x in (*levels, *(c for _, c in table.items()))]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow([*(name or "" for name in table.index.names), *table.columns])
+    rows.writerows(zip(*columns, strict=True))
+    return text.getvalue()
+
+
+def cells(column: np.ndarray) -> list[str]:
+    """Prints a column of `csv_text`."""
+    if column.dtype.kind == "M":
+        return np.datetime_as_string(column.astype("datetime64[D]")).tolist()
+    if column.dtype.kind != "f":
+        return column.tolist()
+    return ["" if x != x else f"{x:.8g}" for x in column.tolist()]
 
 
 def daily_returns(result: Result) -> pd.DataFrame:

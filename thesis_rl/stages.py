@@ -1,7 +1,7 @@
 """One stage of training after another, of all networks side by side."""
 
 import functools
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import jax
@@ -12,7 +12,7 @@ from ml_collections import FrozenConfigDict
 from thesis_rl import parallel, training
 from thesis_rl.descent import State
 from thesis_rl.training import Job, Stages
-from thesis_rl.types import Panel, Params
+from thesis_rl.types import Metrics, Panel, Params
 
 
 class Watch(Protocol):
@@ -24,8 +24,10 @@ class Watch(Protocol):
     def until(self, stage: str, step: int, num_steps: int) -> int:
         """Returns the step before which to stop next."""
 
-    def after(self, stage: str, step: int, num_steps: int, state: State) -> None:
-        """Sees the state after `step` steps of a stage, [R, ...]."""
+    def after(
+        self, stage: str, step: int, stop: int, num_steps: int, state: State
+    ) -> None:
+        """Sees the state [R, ...] after the steps from `step` until before `stop`."""
 
 
 class Unwatched:
@@ -37,7 +39,9 @@ class Unwatched:
     def until(self, stage: str, step: int, num_steps: int) -> int:
         return num_steps
 
-    def after(self, stage: str, step: int, num_steps: int, state: State) -> None:
+    def after(
+        self, stage: str, step: int, stop: int, num_steps: int, state: State
+    ) -> None:
         pass
 
 
@@ -46,8 +50,7 @@ UNWATCHED = Unwatched()
 
 def train(
     jobs: Job,
-    stages: Sequence[str],
-    warm: Params | None,
+    num_runs: dict[str, int],
     panel: Panel,
     config: FrozenConfigDict,
     watch: Watch,
@@ -57,8 +60,7 @@ def train(
 
     Args:
       jobs: [R], the same on every process.
-      stages: of `training.stages`; all but sft and rft_only begin with what sft left.
-      warm: that, [R, ...], if sft is not among the stages.
+      num_runs: by stage, sft the first, how many of them go through it.
       panel: all rows; shared by all networks, never copied.
       config: the experiment's.
       watch: told of every stop.
@@ -69,25 +71,72 @@ def train(
       several `rft.num_choices` the parameters of every stage but sft are snapshots.
     """
     mesh = parallel.make_mesh()
-    num_runs = len(jobs.scaler.mean)
-    group = parallel.group_size(num_runs, config.group_size, mesh)
-    jobs, warm = parallel.share_out((jobs, warm), group, mesh)
     panel = parallel.replicate(panel, mesh)
-    learned = {}
-    for stage in stages:
-        given = {"stage": stage, "config": config, "group": group, "mesh": mesh}
-        params, start = begin(jobs, warm, panel, **given)
-        name = label + stage
-        state, step = watch.resume(name, start)
+    programs = {
+        stage: Program(stage, jobs, num, panel, config, mesh)
+        for stage, num in num_runs.items()
+    }
+    compile_side_by_side(programs)
+    learned, warm = {}, None
+    for stage, program in programs.items():
+        params, start = program.begin(warm)
+        state, step = watch.resume(label + stage, start)
         num_steps = training.settings(stage, config).num_steps
         while step < num_steps:
-            stop = watch.until(name, step, num_steps)
-            state = advance(jobs, params, state, panel, step, stop, **given)
+            stop = watch.until(label + stage, step, num_steps)
+            state = program.advance(params, state, step, stop)
+            watch.after(label + stage, step, stop, num_steps, state)
             step = stop
-            watch.after(name, step, num_steps, state)
-        learned[stage] = finish(params, state, **given)
-        warm = learned["sft"][0] if stage == "sft" else warm
-    return training.by_part(parallel.collect(learned, num_runs))
+        learned[stage] = program.finish(params, state)
+        warm = learned["sft"][0]
+    return training.by_part(learned)
+
+
+class Program:
+    """One stage of training of some networks, on their devices.
+
+    Args:
+      stage: of `training.stages`.
+      jobs: [R, ...].
+      num_runs: how many of them go through it.
+      panel: all rows, on every device.
+      config: the experiment's.
+      mesh: of `parallel.make_mesh`.
+    """
+
+    def __init__(self, stage, jobs, num_runs, panel, config, mesh):
+        group = parallel.group_size(num_runs, config.group_size, mesh)
+        self._lay_out = lambda tree: parallel.share_out(
+            jax.tree.map(lambda x: x[:num_runs], tree), group, mesh
+        )
+        self._jobs, self._num_runs, self._panel = self._lay_out(jobs), num_runs, panel
+        self._static = {"stage": stage, "config": config, "group": group, "mesh": mesh}
+
+    def compile(self, warm: Params) -> None:
+        """Compiles by taking no step at all, from parameters of the right shapes."""
+        params, state = self.begin(warm)
+        self.finish(params, self.advance(params, state, 0, 0))
+
+    def begin(self, warm: Params | None) -> tuple[Params, State]:
+        """Stands at the start, with what imitation left, [R, ...]."""
+        warm = None if warm is None else self._lay_out(warm)
+        return begin(self._jobs, warm, self._panel, **self._static)
+
+    def advance(self, params: Params, state: State, first: int, stop: int) -> State:
+        """Takes the steps from `first` until before `stop`."""
+        own = self._jobs, params, state
+        return advance(*own, self._panel, first, stop, **self._static)
+
+    def finish(self, params: Params, state: State) -> tuple[Params, Metrics]:
+        """Brings what was learned to every process, as NumPy arrays."""
+        return parallel.collect(finish(params, state, **self._static), self._num_runs)
+
+
+def compile_side_by_side(programs: dict[str, Program]) -> None:
+    """Compiles the programs of all stages at once."""
+    shapes, _ = programs["sft"].begin(None)
+    with ThreadPoolExecutor(len(programs)) as pool:
+        list(pool.map(lambda program: program.compile(shapes), programs.values()))
 
 
 _of_stage = functools.partial(

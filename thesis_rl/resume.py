@@ -1,0 +1,125 @@
+"""A training on disk: saved in the background, to go on where it was cut off."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from thesis_rl import files
+from thesis_rl.data.panel import Dataset
+from thesis_rl.descent import State
+
+_MADE_FOR = "made_for.json"
+
+
+class Saves:
+    """The last save of every stage of one training.
+
+    Args:
+      folder: of the saves; made at the first.
+      identity: what a training must share with one that goes on from its saves, plain
+        values by name.
+
+    Raises:
+      ValueError: the folder holds saves of another training; says what differs.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any]):
+        self._folder, self._identity = folder.absolute(), identity
+        self._managers: dict[str, ocp.CheckpointManager] = {}
+        if (folder / _MADE_FOR).is_file():
+            made_for = json.loads((folder / _MADE_FOR).read_text("utf-8"))
+            other = [k for k, x in identity.items() if made_for.get(k) != x]
+            if other:
+                now = ", ".join(f"{k} {made_for.get(k)} then" for k in other)
+                here = ", ".join(f"{identity[k]} now" for k in other)
+                raise ValueError(
+                    f"{folder} was saved by a training unlike this one ({now}, {here}) "
+                    "and would not end the same; run it as it was started, or delete "
+                    "the folder to train anew"
+                )
+
+    def load(self, stage: str, start: State) -> tuple[State, int]:
+        """Reads where a stage was, [R, ...], and how many steps it had behind it.
+
+        Args:
+          stage: its name.
+          start: the state before its first step, returned where nothing was saved.
+        """
+        if not (self._folder / stage).is_dir():
+            return start, 0
+        manager = self._manager(stage)
+        step = manager.latest_step()
+        if step is None:
+            return start, 0
+        wanted = {
+            name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
+            for name, x in _by_name(start).items()
+        }
+        found = manager.restore(step, args=ocp.args.StandardRestore(wanted))
+        leaves = [found[name] for name in wanted]
+        return jax.tree.unflatten(jax.tree.structure(start), leaves), step
+
+    def save(self, stage: str, step: int, state: State) -> None:
+        """Begins to write the state after `step` steps, and returns before it is done.
+
+        A save counts once it is whole; until then the one before does.
+        """
+        if not (self._folder / _MADE_FOR).is_file() and jax.process_index() == 0:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            files.write_json(self._folder / _MADE_FOR, self._identity)
+        arguments = ocp.args.StandardSave(_by_name(state))
+        self._manager(stage).save(step, args=arguments)
+
+    def close(self) -> None:
+        """Waits until what was begun is written."""
+        for manager in self._managers.values():
+            manager.close()
+        self._managers.clear()
+
+    def delete(self) -> None:
+        """Removes all saves, of a training that is through."""
+        self.close()
+        if jax.process_index() == 0:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _manager(self, stage: str) -> ocp.CheckpointManager:
+        if stage not in self._managers:
+            options = ocp.CheckpointManagerOptions(max_to_keep=1)
+            self._managers[stage] = ocp.CheckpointManager(
+                self._folder / stage, options=options
+            )
+        return self._managers[stage]
+
+
+def identity(config: dict, dataset: Dataset, code: str | None) -> dict[str, Any]:
+    """Lists what two trainings must share to be the same, bit for bit.
+
+    Args:
+      config: the experiment's, as plain values.
+      dataset: what it trains on.
+      code: revision, where known.
+    """
+    device = jax.devices()[0]
+    arrays = (np.ascontiguousarray(x) for x in dataset.panel)
+    data = hashlib.sha256()
+    for array in arrays:
+        data.update(array)
+    return {
+        "config": hashlib.sha256(files.to_json(config).encode()).hexdigest()[:12],
+        "data": data.hexdigest()[:12],
+        "code": code,
+        "jax": jax.__version__,
+        "devices": f"{jax.device_count()} {device.device_kind}",
+    }
+
+
+def _by_name(state: State) -> dict[str, jax.Array]:
+    """Names every array of a state by its place; a file knows no named tuples."""
+    leaves, _ = jax.tree.flatten_with_path(state)
+    return {jax.tree_util.keystr(path): x for path, x in leaves}
