@@ -159,7 +159,7 @@ def run(stages, num_seeds, num_steps, text="plain", synthetic=False, rich=False)
     )
     drawn = outcome(rng, config, stages, len(folds.test_start), num_steps, rich)
     with pytest.MonkeyPatch.context() as patch:
-        seconds = {"compile": 1.25, "train_predict_trade": 2.5}
+        seconds = {"compile": 1.25, "train": 2.5, "predict_trade": 0.5}
         patch.setattr(experiment, "execute", lambda *_: (drawn, seconds))
         result = experiment.run(prepared)
     result.summary["config"] = config.to_dict()

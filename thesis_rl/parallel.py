@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 RUNS = "runs"  # The mesh's only axis.
@@ -78,6 +79,13 @@ def put(x: Any, sharding: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(x.shape, sharding, lambda index: x[index])
 
 
+def agree(number: int) -> int:
+    """Returns the first process's number to every process."""
+    if jax.process_count() == 1:
+        return number
+    return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
+
+
 def collect(tree: Any, num_runs: int) -> Any:
     """Brings runs back to every process, without those that filled up the last group.
 
@@ -88,10 +96,13 @@ def collect(tree: Any, num_runs: int) -> Any:
     Returns:
       NumPy arrays with leading axes [R].
     """
-    from jax.experimental import multihost_utils
-
-    whole = multihost_utils.process_allgather(tree, tiled=True)
-    return jax.tree.map(lambda x: np.asarray(x)[:num_runs], whole)
+    if jax.process_count() > 1:
+        mesh = jax.tree.leaves(tree)[0].sharding.mesh
+        # All in one program: one an array may reach two processes in two orders.
+        tree = jax.jit(lambda x: x, out_shardings=NamedSharding(mesh, PartitionSpec()))(
+            tree
+        )
+    return jax.tree.map(lambda x: np.asarray(x)[:num_runs], tree)
 
 
 def spread(run: Callable[..., Any], group: int, mesh: Mesh) -> Callable[..., Any]:

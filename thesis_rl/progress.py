@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from thesis_rl import parallel
 from thesis_rl.descent import State
 from thesis_rl.resume import Saves
 
@@ -66,7 +67,8 @@ class Follower:
     def until(self, stage: str, step: int, num_steps: int) -> int:
         """Goes as far as a few seconds take; one step where the pace is unknown."""
         pace = self._seconds_a_step or LOOK_SECONDS
-        return min(num_steps, step + max(int(LOOK_SECONDS / pace), 1))
+        steps = parallel.agree(max(int(LOOK_SECONDS / pace), 1))
+        return min(num_steps, step + steps)
 
     def after(
         self, stage: str, step: int, stop: int, num_steps: int, state: State
@@ -82,7 +84,8 @@ class Follower:
         reward = _mean_at(state.metrics.get("reward"), stop - 1)
         self._tell(Standing(stage, stop, num_steps, rows, left, reward))
         self._unsaved[stage] = stop, state
-        if self._saves and now - self._saved >= self._save_seconds:
+        due = now - self._saved >= self._save_seconds
+        if self._saves and parallel.agree(due):
             for name, (done, newest) in self._unsaved.items():
                 self._saves.save(name, done, newest)
             self._unsaved.clear()

@@ -115,7 +115,7 @@ class Program:
     def compile(self, warm: Params) -> None:
         """Compiles by taking no step at all, from parameters of the right shapes."""
         params, state = self.begin(warm)
-        self.finish(params, self.advance(params, state, 0, 0))
+        finish(params, self.advance(params, state, 0, 0), **self._static)
 
     def begin(self, warm: Params | None) -> tuple[Params, State]:
         """Stands at the start, with what imitation left, [R, ...]."""
