@@ -139,7 +139,8 @@ def train_seeds(
         days = fold.test_start, config.folds.test_days
         return final, training.predict(final, panel, scaler, *days, config)
 
-    done = parallel.in_groups(train, config.num_seeds * num_folds, config.group_size)
+    num_runs, mesh = config.num_seeds * num_folds, parallel.make_mesh()
+    done = parallel.in_groups(train, num_runs, config.group_size, mesh)
     return jax.tree.map(
         lambda x: x.reshape(config.num_seeds, num_folds, *x.shape[1:]), done
     )

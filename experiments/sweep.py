@@ -16,6 +16,7 @@ all of it compiling; one sweep of the same four 28 s, and the same numbers.
 import datetime
 import math
 import pathlib
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -39,7 +40,7 @@ from experiments.run import (  # noqa: E402
 _VARY = flags.DEFINE_multi_string(
     "vary", [], "KEY=VALUE,VALUE of the config; more than one spans the full grid."
 )
-for _name in ("config", "workdir", "ledger"):
+for _name in ("config", "workdir", "ledger", "resume"):
     flags.declare_key_flag(_name)  # For --help; `run.py` defines them.
 WIDTH = 80
 NOTHING = "–"  # Shown where a number does not exist.
@@ -51,6 +52,7 @@ def run(
     workdir: str,
     say: Callable[[str], None],
     ledger: str | None = None,
+    resume: bool = False,
 ) -> dict:
     """Runs a sweep and fills its folder, a folder a point below it.
 
@@ -60,6 +62,7 @@ def run(
       workdir: the sweep's folder, made if absent.
       say: told what is about to happen.
       ledger: the file that counts trials; beside the folder if not given.
+      resume: go on with a sweep that was cut off, if the folder holds one.
 
     Returns:
       What `results.json` holds.
@@ -88,11 +91,12 @@ def run(
     say("Loading prices; making features, claims and labels")
     programs = sweep.prepare(points)
     trials.open_for_lines(ledger)
-    folder = run_folder.claim(workdir, config.to_dict())
+    claim = run_folder.reclaim if resume else run_folder.claim
+    folder = claim(workdir, config.to_dict())
     git = fingerprint.git_state(ROOT)
     tried, made = [], []
     for experiment, shared in programs:
-        for point in sweep.run(experiment, shared, say):
+        for point in sweep.run(experiment, shared, say, folder / "saves"):
             trial = selection.keep(point, folder, ledger, now, git["revision"])
             tried, made = [*tried, point], [*made, trial]
     say("Counting trials")
@@ -106,6 +110,7 @@ def run(
         "timing": {"total": time.perf_counter() - started},
     }
     files.write_json(folder / "results.json", summary)
+    shutil.rmtree(folder / "saves")
     return summary
 
 
@@ -194,6 +199,8 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     console = Console(log_path=False)
     now = datetime.datetime.now(datetime.UTC)
+    if given.resume and not given.workdir:
+        raise ValueError("which sweep goes on? Give its folder, --workdir=DIR")
     workdir = given.workdir or default_workdir(now).replace("runs/", "runs/sweep-")
     prepare_machine()
     with console.status("Starting") as status:
@@ -202,7 +209,9 @@ def main(argv: list[str]) -> None:
             console.log(text)
             status.update(text)
 
-        summary = run(given.config, _VARY.value, workdir, say, given.ledger)
+        summary = run(
+            given.config, _VARY.value, workdir, say, given.ledger, given.resume
+        )
     width = min(WIDTH, console.width)
     console.print(table(summary), width=width)
     console.print()

@@ -84,10 +84,11 @@ def test_an_impossible_draw_is_refused(arguments, message):
         stats.stationary_bootstrap(KEY, *arguments)
 
 
-def test_means_are_those_of_the_drawn_days():
+@pytest.mark.parametrize("mean_block", [1.0, 4.0, 500.0])
+def test_means_are_those_of_the_drawn_days(mean_block):
     series = np.random.default_rng(0).normal(size=(60, 3))
-    indices = stats.stationary_bootstrap(KEY, 60, 4.0, 20)
-    means = resampled_means(KEY, series, 4.0, 20)
+    indices = stats.stationary_bootstrap(KEY, 60, mean_block, 20)
+    means = resampled_means(KEY, series, mean_block, 20)
     np.testing.assert_allclose(means, series[indices].mean(axis=1), atol=1e-14)
 
 

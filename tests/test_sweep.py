@@ -4,6 +4,8 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,7 @@ from thesis_rl import (
     training,
     trials,
 )
+from thesis_rl import points as points_lib
 
 SETTINGS = "rft.peak_lr=0.02,0.1", "reward.weights=(.2,.3,.5),(0,0,1)"
 LOUD = {  # Every limit binds and every cost is charged.
@@ -54,7 +57,8 @@ def points(config):
 def run(points):
     ((experiment, shared),) = sweep.prepare(points)
     assert shared == points
-    return sweep.run(experiment, shared, lambda text: None)
+    with tempfile.TemporaryDirectory() as saves:
+        return sweep.run(experiment, shared, lambda text: None, Path(saves))
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +168,45 @@ def test_results_of_a_synthetic_sweep_are_deflated_by_its_own_points(folder):
     ranked = [p.get("sharpe") for p in summary["points"]]
     assert ranked[:4] == sorted(ranked[:4], reverse=True) and ranked[4:] == [None] * 4
     assert "of this sweep alone" in " ".join(command.notes(summary))
+
+
+def test_batches_are_of_one_length_and_miss_no_point(points, monkeypatch):
+    for most in range(1, len(points) + 2):
+        monkeypatch.setattr(sweep, "POINTS_AT_A_TIME", most)
+        batches = sweep.batches(points)
+        assert {len(batch) for batch in batches} == {len(batches[0])}
+        assert len(batches[0]) <= most
+        joined = [point for batch in batches for point in batch]
+        assert joined[: len(points)] == points
+
+
+def test_a_sweep_that_was_cut_off_goes_on(tmp_path, config, monkeypatch):
+    """Cut off after its first batch, it trains the second alone, and ends the same."""
+    monkeypatch.setattr(sweep, "POINTS_AT_A_TIME", 1)
+    settings = ["rft.peak_lr=0.02,0.03"]
+    command.run(config, settings, str(tmp_path / "a" / "whole"), lambda text: None)
+    trained = []
+
+    def train(experiment, points):
+        trained.append([point.name for point in points])
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return points_lib.train(experiment, points)
+
+    monkeypatch.setattr(sweep, "train", train)
+    cut = str(tmp_path / "b" / "cut")
+    with pytest.raises(KeyboardInterrupt):
+        command.run(config, settings, cut, lambda text: None)
+    with pytest.raises(ValueError, match="of another config: config.seed was"):
+        other = ConfigDict(config.to_dict() | {"seed": 1})
+        command.run(other, settings, cut, print, resume=True)
+    found = command.run(config, settings, cut, lambda text: None, resume=True)
+    assert trained[2:] == trained[1:2] != trained[:1]
+    whole = json.loads((tmp_path / "a" / "whole" / "results.json").read_text())
+    assert json.loads(json.dumps(found["points"])) == whole["points"]
+    assert len(trials.read(tmp_path / "b" / registry.LEDGER)) == 2
+    with pytest.raises(FileExistsError, match="nothing to resume"):
+        command.run(config, settings, cut, print, resume=True)
 
 
 def test_a_folder_that_holds_a_sweep_is_refused(folder, config):

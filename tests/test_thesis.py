@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from ml_collections import config_dict
 
 from thesis_rl import claims, thesis
+from thesis_rl.thesis import acceptance
 from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS, SECTION_NAMES
 
 RULES = {
@@ -147,6 +148,7 @@ def test_valid_untouched_exactly_when_covered_supported_and_evidenced(rows):
 
 
 def test_repair_saves_every_thesis_that_has_evidence(rows):
+    accepts = acceptance.compile_schema(thesis.load())
     for row in rows:
         if not row.known.any():
             with pytest.raises(thesis.ThesisError, match="evidence: 0 entries"):
@@ -156,6 +158,7 @@ def test_repair_saves_every_thesis_that_has_evidence(rows):
         repaired = thesis.generate_thesis(row, RULES, repair=True)
         broken = (~row.sections).sum() + (row.claims & ~row.known).sum()
         assert thesis.problems(repaired) == []
+        assert accepts(repaired)  # Or jsonschema is asked, at a hundred times the cost.
         assert len(repaired["repairs"]) == broken
         assert list(repaired["sections"]) == list(SECTION_NAMES)
         assert repaired["sections"].items() >= untouched["sections"].items()

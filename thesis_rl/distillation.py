@@ -145,4 +145,5 @@ def train_and_predict(
         days = fold.test_start, config.folds.test_days
         return params, metrics, training.predict(params, panel, scaler, *days, config)
 
-    return parallel.in_groups(run, folds.train_stop.shape[0], config.group_size)
+    mesh = parallel.make_mesh()
+    return parallel.in_groups(run, folds.train_stop.shape[0], config.group_size, mesh)

@@ -22,7 +22,7 @@ def make_mesh() -> Mesh:
     return jax.make_mesh((len(devices),), (RUNS,), (AxisType.Auto,), devices=devices)
 
 
-def group_size(num_runs: int, wanted: int, mesh: Mesh) -> int:
+def group_size(num_runs: int, wanted: int, mesh: Mesh | None) -> int:
     """Says how many runs of a device go side by side.
 
     Results are bitwise the same on any number of devices where this is the same.
@@ -30,34 +30,36 @@ def group_size(num_runs: int, wanted: int, mesh: Mesh) -> int:
     Args:
       num_runs: of all devices.
       wanted: `config.group_size`; 0 leaves it to the kind of device.
-      mesh: of `make_mesh`.
+      mesh: of the devices; None for one.
 
     Returns:
       At least 1.
     """
     if wanted:
         return min(wanted, num_runs)
-    kind = mesh.devices.flat[0].platform
-    most = SIDE_BY_SIDE.get(kind, MOST_SIDE_BY_SIDE)
-    return min(most, -(-num_runs // mesh.size))
+    most = SIDE_BY_SIDE.get(jax.default_backend(), MOST_SIDE_BY_SIDE)
+    return min(most, -(-num_runs // (mesh.size if mesh else 1)))
+
+
+def filled_up(num_runs: int, group: int, mesh: Mesh | None) -> np.ndarray:
+    """Numbers runs so that every group of every device is full.
+
+    Returns:
+      0 … num_runs − 1, and then from 0 again, for runs that are thrown away.
+    """
+    whole = group * (mesh.size if mesh else 1)
+    return np.arange(-(-num_runs // whole) * whole, dtype=np.int32) % num_runs
 
 
 def share_out(tree: Any, group: int, mesh: Mesh) -> Any:
-    """Puts runs [R, ...] onto their devices.
-
-    The last devices are filled up with runs that are trained again and thrown away.
+    """Puts runs [R, ...] onto their devices, as `filled_up` numbers them.
 
     Args:
       tree: the same on every process, leading axes [R].
       group: of `group_size`.
       mesh: of `make_mesh`.
-
-    Returns:
-      Leading axes are the smallest multiple of group · devices that R fits in.
     """
-    num_runs = len(jax.tree.leaves(tree)[0])
-    whole = group * mesh.size
-    index = np.arange(-(-num_runs // whole) * whole) % num_runs
+    index = filled_up(len(jax.tree.leaves(tree)[0]), group, mesh)
     sharding = NamedSharding(mesh, PartitionSpec(RUNS))
     return jax.tree.map(lambda x: put(x[index], sharding), tree)
 
@@ -105,13 +107,15 @@ def collect(tree: Any, num_runs: int) -> Any:
     return jax.tree.map(lambda x: np.asarray(x)[:num_runs], tree)
 
 
-def spread(run: Callable[..., Any], group: int, mesh: Mesh) -> Callable[..., Any]:
+def spread(
+    run: Callable[..., Any], group: int, mesh: Mesh | None
+) -> Callable[..., Any]:
     """Makes a function of one run a function of all.
 
     Args:
       run: of (what is the run's own, what all runs share), a tree each.
       group: of `group_size`.
-      mesh: of `make_mesh`.
+      mesh: of the devices that share the runs; None leaves them to one.
 
     Returns:
       A function of the same two, the first with leading axes as of `share_out`.
@@ -123,6 +127,8 @@ def spread(run: Callable[..., Any], group: int, mesh: Mesh) -> Callable[..., Any
         done = jax.lax.map(each, jax.tree.map(split, own))
         return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), done)
 
+    if mesh is None:
+        return on_device
     return jax.shard_map(
         on_device,
         mesh=mesh,
@@ -132,21 +138,24 @@ def spread(run: Callable[..., Any], group: int, mesh: Mesh) -> Callable[..., Any
     )
 
 
-def in_groups(run: Callable[[jax.Array], Any], num_runs: int, wanted: int) -> Any:
-    """Maps runs 0 … num_runs − 1 on one device, a few side by side.
+def in_groups(
+    run: Callable[[jax.Array], Any],
+    num_runs: int,
+    wanted: int,
+    mesh: Mesh | None = None,
+) -> Any:
+    """Maps runs 0 … num_runs − 1, a few side by side; inside a compiled program.
 
     Args:
       run: of the index of a run, [] int32.
       num_runs: how many there are.
       wanted: `config.group_size`.
+      mesh: of the devices that share the runs; None leaves them to one.
 
     Returns:
       What `run` returns, with a leading axis [num_runs].
     """
-    group = min(wanted or SIDE_BY_SIDE["cpu"], num_runs)
-    num_groups = -(-num_runs // group)
-    index = jnp.arange(num_groups * group) % num_runs
-    done = jax.lax.map(jax.vmap(run), index.reshape(num_groups, group))
-    return jax.tree.map(
-        lambda x: x.reshape(num_groups * group, *x.shape[2:])[:num_runs], done
-    )
+    group = group_size(num_runs, wanted, mesh)
+    index = jnp.asarray(filled_up(num_runs, group, mesh))
+    done = spread(lambda index, _: run(index), group, mesh)(index, ())
+    return jax.tree.map(lambda x: x[:num_runs], done)

@@ -28,8 +28,11 @@ class Sources(NamedTuple):
 
     hashes: set[str]  # SHA-256 of the files that prices and packaged sources are in.
     store: str  # The folder where responses are.
-    facts: dict[tuple, list[dict]]  # By `FACT` and event time.
-    features: dict[str, pd.DataFrame]  # [T, N], NaN where not available.
+    facts: dict[tuple, dict[str, list[dict]]]  # By `FACT`, then by event time.
+    quotes: dict[tuple, dict[str, float]]  # Of files, by `FACT`, then by day.
+    features: dict[str, np.ndarray]  # [T, N] as the prices, NaN where not available.
+    days: dict[str, int]  # Where in the prices each day is,
+    names: dict[str, int]  # and each name.
     closes: dict[str, str]  # When each day's decisions were taken, where known.
     evidence: point_in_time.Evidence | None = None  # Joined anew.
 
@@ -47,22 +50,19 @@ def read(config) -> Sources:
     quoted, joined = point_in_time.assemble(tables, config.data)
     values, available = features.compute(quoted, config.features)
     values = np.where(available, values, np.nan)
-    index, columns = quoted.close.index, quoted.close.columns
     contents = _contents(quoted, config.data)
     times = () if joined.decision_times is None else joined.decision_times
+    days = [f"{day:%Y-%m-%d}" for day in quoted.close.index]
     return Sources(
         hashes={_sha256(content) for _, content in contents}
         | {treasury.packaged().sha256},
         store=config.data.events.store,
-        facts=_facts(tables) | _quotes(quoted, contents),
-        features={
-            name: pd.DataFrame(values[..., i], index, columns)
-            for i, name in enumerate(config.features)
-        },
-        closes={
-            f"{day:%Y-%m-%d}": citations.iso(time)
-            for day, time in zip(index, times, strict=False)
-        },
+        facts=_facts(tables),
+        quotes=_quotes(quoted, contents),
+        features={name: values[..., i] for i, name in enumerate(config.features)},
+        days={day: i for i, day in enumerate(days)},
+        names={name: i for i, name in enumerate(quoted.close.columns)},
+        closes=dict(zip(days, map(citations.iso, times), strict=False)),
         evidence=joined,
     )
 
@@ -86,15 +86,15 @@ def _contents(quoted: Prices, config) -> list[tuple[Path, bytes]]:
     return [(path, path.read_bytes()) for path in paths]
 
 
-def _facts(tables: point_in_time.Tables) -> dict[tuple, list[dict]]:
+def _facts(tables: point_in_time.Tables) -> dict[tuple, dict[str, list[dict]]]:
     facts = {}
     for table in tables.values():
         about, known = (_iso(table[f"{time}_time"]) for time in ("event", "knowledge"))
-        said = zip(known, table["value"], table["text"], strict=True)
-        named = zip(*(table[name] for name in FACT), about, strict=True)
-        for fact, (since, value, text) in zip(named, said, strict=True):
+        said = zip(about, known, table["value"], table["text"], strict=True)
+        named = zip(*(table[name] for name in FACT), strict=True)
+        for fact, (time, since, value, text) in zip(named, said, strict=True):
             version = {"known": since, "value": value, "text": text}
-            facts.setdefault(fact, []).append(version)
+            facts.setdefault(fact, {}).setdefault(time, []).append(version)
     return facts
 
 
@@ -104,18 +104,16 @@ def _iso(times: pd.Series) -> list[str]:
     return [f"{text}Z" for text in seconds.tolist()]
 
 
-def _quotes(quoted: Prices, contents) -> dict[tuple, list[dict]]:
+def _quotes(quoted: Prices, contents) -> dict[tuple, dict[str, float]]:
     """Reads what stands in files of quotes, by date."""
-    facts = {}
+    facts, source = {}, quoted.report["source"]
     for path, content in contents:
         table, sha256 = _table(quoted, path, content), _sha256(content)
-        days = np.datetime_as_string(table["date"].to_numpy("datetime64[D]")).tolist()
-        source, document, tickers = quoted.report["source"], path.name, table["ticker"]
-        for field in QUOTED.intersection(table.columns):
-            rows = zip(tickers.tolist(), days, table[field].tolist(), strict=True)
-            for ticker, day, value in rows:
-                fact = source, ticker, field, document, sha256, day
-                facts[fact] = [{"value": value, "text": "", "known": day}]
+        for ticker, rows in table.groupby("ticker", sort=False):
+            days = np.datetime_as_string(rows["date"].to_numpy("datetime64[D]"))
+            for field in QUOTED.intersection(table.columns):
+                fact = source, ticker, field, path.name, sha256
+                facts[fact] = dict(zip(days.tolist(), rows[field], strict=True))
     return facts
 
 

@@ -39,7 +39,7 @@ def keep(
       OSError: a file cannot be written.
     """
     folder = workdir / tried.point.name
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # It is there after an interruption.
     files.write_json(folder / "config.json", tried.experiment.config.to_dict())
     returns_file, returns = folder / registry.RETURNS_FILE, None
     if tried.book is not None:

@@ -2,42 +2,31 @@
 
 import functools
 import hashlib
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pandas as pd
-from ml_collections import FrozenConfigDict
 
 from thesis_rl import (
+    checkpoint,
     evaluation,
     inference,
-    parallel,
     preparation,
-    preprocess,
+    resume,
     scoring,
-    trading,
-    training,
 )
 from thesis_rl.backtest import Ledger
 from thesis_rl.grid import Point
+from thesis_rl.points import Traded, train
+from thesis_rl.points import train_and_trade as train_and_trade
 from thesis_rl.preparation import Experiment
 from thesis_rl.scoring import Book
 from thesis_rl.sensitivity import line
-from thesis_rl.types import Fold, Market, Panel
 
 Say = Callable[[str], None]
-
-
-class Traded(NamedTuple):
-    """What the program finds out about V points."""
-
-    stated: jax.Array  # [V, T', N, A] decisions or [V, T', N] sizes, means over seeds.
-    ledger: Ledger  # [V, T', ...], of those, under the headline's mapping.
-    equal_weight: Ledger  # [V, T', ...]
-    broken: jax.Array  # [V] int32, parameters that are not finite.
+POINTS_AT_A_TIME = 8  # As many are trained again after an interruption, at most.
 
 
 class Tried(NamedTuple):
@@ -54,79 +43,6 @@ class Tried(NamedTuple):
     def dates(self) -> pd.DatetimeIndex:
         """The out-of-sample dates, [T']."""
         return self.experiment.dataset.dates[evaluation.unseen(self.experiment)]
-
-
-@functools.partial(jax.jit, static_argnames="config")
-def train_and_trade(
-    key: jax.Array,
-    panel: Panel,
-    market: Market,
-    folds: Fold,
-    equal_weight: jax.Array,
-    arrays: dict[str, jax.Array],
-    config: FrozenConfigDict,
-) -> Traded:
-    """Trains every point, fold and seed, and trades each point's ensemble.
-
-    A network is trained as `walk_forward.run` trains it, from the same keys. What a
-    headline does not need is left out: the final model, calibration, ablations.
-
-    Args:
-      key: consumed.
-      panel: all rows.
-      market: [T, N].
-      folds: bounds, [F].
-      equal_weight: [T', N] positions of that baseline.
-      arrays: values in place of the config's, by dotted key, [V, ...].
-      config: what the points share.
-
-    Returns:
-      By point.
-    """
-    num_points = max((len(x) for x in arrays.values()), default=1)
-    num_folds, num_seeds = len(folds.train_stop), config.num_seeds
-    num_days = num_folds * config.folds.test_days
-
-    def of_point(i):
-        return training.with_changes(config, {k: x[i] for k, x in arrays.items()})
-
-    def scale(i):
-        fold = jax.tree.map(lambda x: x[i % num_folds], folds)
-        return preprocess.fit(panel, fold, of_point(i // num_folds).labels)
-
-    scalers = jax.lax.map(scale, jnp.arange(num_points * num_folds))
-
-    def run(i):
-        seed, index = i // num_folds % num_seeds, i % num_folds
-        point = i // (num_seeds * num_folds)
-        changed = of_point(point)
-        fold = jax.tree.map(lambda x: x[index], folds)
-        scaler = jax.tree.map(lambda x: x[point * num_folds + index], scalers)
-        seed_key = jax.random.fold_in(key, seed)
-        stages, _ = training.train_fold(seed_key, panel, scaler, fold, changed)
-        params = stages[training.final_stage(stages)]
-        forecasts = training.predict(
-            params, panel, scaler, fold.test_start, config.folds.test_days, changed
-        )
-        broken = sum(jnp.sum(~jnp.isfinite(x)) for x in jax.tree.leaves(params))
-        return training.stated(forecasts, changed.backtest.mapping), broken
-
-    num_runs = num_points * num_seeds * num_folds
-    stated, broken = parallel.in_groups(run, num_runs, config.group_size)
-    stated = stated.reshape(num_points, num_seeds, num_days, *stated.shape[2:])
-    unseen = jax.tree.map(
-        lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market
-    )
-
-    def trade(x):
-        stated, changed = x[0], of_point(x[1])
-        ledger = trading.trade_paths(stated[None], unseen, changed)
-        other = trading.trade_as_given(equal_weight[None], unseen, changed)
-        return line(ledger, 0), line(other, 0)
-
-    stated = stated.mean(1)
-    ledgers = jax.lax.map(trade, (stated, jnp.arange(num_points)))
-    return Traded(stated, *ledgers, broken.reshape(num_points, -1).sum(1))
 
 
 def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
@@ -148,42 +64,69 @@ def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
     return [(preparation.prepare(c), shared) for c, shared in programs.items()]
 
 
-def run(experiment: Experiment, points: Sequence[Point], say: Say) -> list[Tried]:
+def batches(points: Sequence[Point]) -> list[list[Point]]:
+    """Cuts the points of one program where an interruption may fall.
+
+    Returns:
+      Lists of one length, so that they share a compiled program; the last is filled up
+      with points that are in there already.
+    """
+    num_batches = -(-len(points) // POINTS_AT_A_TIME)
+    length = -(-len(points) // num_batches)
+    starts = range(0, len(points), length)
+    return [[*points[i : i + length], *points[:length]][:length] for i in starts]
+
+
+def run(
+    experiment: Experiment, points: Sequence[Point], say: Say, saves: Path
+) -> list[Tried]:
     """Runs the points of one program and scores them.
 
     Args:
       experiment: prepared from the config that the points share.
       points: of one program.
       say: told what is about to happen.
+      saves: folder of what was trained before, where a batch is found again or saved.
 
     Returns:
       One a point, in their order.
     """
-    config, dataset, folds, others = experiment
+    config, dataset, folds, _ = experiment
     num_runs = len(points) * config.num_seeds * len(folds.test_start)
     plural = "s" if len(points) > 1 else ""
     say(f"Training {len(points)} point{plural} in one program: {num_runs} runs")
-    traded = train_and_trade(
-        jax.random.key(config.seed),
-        dataset.panel,
-        dataset.market,
-        jax.tree.map(jnp.asarray, folds),
-        jnp.asarray(others["equal_weight"], jnp.float32),
-        stack(points),
-        config,
-    )
-    traded = jax.tree.map(np.asarray, traded)
-    say(f"Scoring {len(points)} book{plural}")
-    return [
-        score(experiment._replace(config=point.config), point, line(traded, i))
-        for i, point in enumerate(points)
-    ]
+    same = resume.identity(config.to_dict(), dataset, None)
+    done = []
+    for batch in batches(points):
+        named = json.dumps([same, [str(point.values) for point in batch]])
+        file = saves / f"{hashlib.sha256(named.encode()).hexdigest()[:16]}.npz"
+        if not file.is_file():
+            save(file, train(experiment, batch))
+            say(f"{min(len(done) + len(batch), len(points))} of {len(points)} trained")
+        traded = load(file)
+        for i, point in enumerate(batch[: len(points) - len(done)]):
+            changed = experiment._replace(config=point.config)
+            done.append(score(changed, point, line(traded, i)))
+    return done
 
 
-def stack(points: Sequence[Point]) -> dict[str, np.ndarray]:
-    """Lines up the array values of points, by key, [V, ...]."""
-    arrays = [point.arrays for point in points]
-    return {key: np.array([a[key] for a in arrays], np.float32) for key in arrays[0]}
+def save(file: Path, traded: Traded) -> None:
+    """Keeps what training some points came to, in one step."""
+    file.parent.mkdir(exist_ok=True)
+    fields = traded._asdict()
+    books = {k: fields[k]._asdict() for k in ("ledger", "equal_weight")}
+    checkpoint.save(file, fields | books, {})
+
+
+def load(file: Path) -> Traded:
+    """Reads what `save` kept.
+
+    Raises:
+      CheckpointError: the file is damaged.
+    """
+    fields, _ = checkpoint.load(file)
+    books = {k: Ledger(**fields[k]) for k in ("ledger", "equal_weight")}
+    return Traded(**fields | books)
 
 
 def score(experiment: Experiment, point: Point, traded: Traded) -> Tried:

@@ -82,6 +82,7 @@ def write(result: Result, workdir: Path) -> dict:
     config, dataset, folds, _ = result.experiment
     stride = config.report.thesis_stride
     host = dataset._replace(panel=type(dataset.panel)(*map(np.asarray, dataset.panel)))
+    rules = {claim: dict(rule) for claim, rule in config.claims.items()}
     num_days = result.theses.decision.shape[0]
     theses, missing = [], 0
     for i in range(0, num_days, stride):
@@ -98,7 +99,7 @@ def write(result: Result, workdir: Path) -> dict:
                 result.confidence[i, name],
             )
             try:
-                theses.append(generate_thesis(row, config.claims, repair=True))
+                theses.append(generate_thesis(row, rules, repair=True))
             except ThesisError:
                 missing += 1
     lines = "".join(f"{files.to_json(thesis)}\n" for thesis in theses)

@@ -7,9 +7,8 @@ anew from what they say, and every quoted number must come out again.
 from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 
-from thesis_rl import files, reread
+from thesis_rl import reread
 from thesis_rl.data import citations, raw
 from thesis_rl.reread import FACT, Sources
 from thesis_rl.thesis import evidence, schema
@@ -68,12 +67,19 @@ def verify(theses: Iterable[dict], config) -> dict:
 def _examine(thesis: dict, entry: dict, anew: Sources, config):
     """Yields each check of an entry and what is wrong, None where nothing is."""
     for citation in entry.get("citations", ()):
+        versions = _versions(citation, anew)
         yield "bytes", _bytes_problem(citation, anew)
-        yield "facts", _fact_problem(citation, anew)
-        yield "time", _time_problem(citation, thesis["as_of"], anew)
+        yield "facts", _fact_problem(citation, versions)
+        yield "time", _time_problem(citation, versions, thesis["as_of"], anew)
+    place, absent = _place(thesis, anew), None
+    if place is None:
+        named = f"{thesis['ticker']} on {thesis['as_of']}"
+        absent = f"its sources have no prices of {named}"
+    conditions = config.claims[entry["claim_id"]]["conditions"]
+    row = {} if absent else _row(conditions, place, anew)
     if "citations" in entry:
-        yield "basis", _basis_problem(thesis, entry, anew, config)
-    yield "numbers", _number_problem(thesis, entry, anew, config)
+        yield "basis", absent or _basis_problem(entry, row, place, anew)
+    yield "numbers", absent or _number_problem(entry, row, conditions)
 
 
 def _bytes_problem(citation: dict, anew: Sources) -> str | None:
@@ -88,20 +94,21 @@ def _bytes_problem(citation: dict, anew: Sources) -> str | None:
     return None
 
 
-def _fact_problem(citation: dict, anew: Sources) -> str | None:
+def _fact_problem(citation: dict, versions: list[list[dict]]) -> str | None:
     document, field = citation["document"], citation["field"]
-    for value, versions in _versions(citation, anew):
-        if not versions:
+    for value, said in zip(citation["values"], versions, strict=True):
+        if not said:
             words = f"{citation['quote']!r}" if "quote" in citation else value
             return f"{document} does not say {field} {words} at the cited times"
     return None
 
 
-def _time_problem(citation: dict, as_of: str, anew: Sources) -> str | None:
+def _time_problem(
+    citation: dict, versions: list[list[dict]], as_of: str, anew: Sources
+) -> str | None:
     """Says where a citation was known at another time, or after the close."""
     document, cited = citation["document"], citation["known"]
-    said = [versions for _, versions in _versions(citation, anew) if versions]
-    known = [[version["known"] for version in versions] for versions in said]
+    known = [[version["known"] for version in said] for said in versions if said]
     since = max(map(min, known), default=cited)
     if known and (cited < since or not any(cited in times for times in known)):
         return f"{document} was known {since}, not {cited}"
@@ -110,58 +117,72 @@ def _time_problem(citation: dict, as_of: str, anew: Sources) -> str | None:
     return None
 
 
-def _versions(citation: dict, anew: Sources):
-    """Yields each cited value, and what the bytes have that says the same."""
+def _versions(citation: dict, anew: Sources) -> list[list[dict]]:
+    """Finds for each cited value what the bytes have that says the same."""
     fact = tuple(citation[name] for name in FACT)
+    facts, quotes = anew.facts.get(fact, {}), anew.quotes.get(fact, {})
+    found = []
     for time, value in zip(citation["event_times"], citation["values"], strict=True):
-        versions = anew.facts.get((*fact, time), ())
-        yield value, [each for each in versions if _says(each, value, citation)]
+        versions = facts.get(time, [])
+        if time in quotes:
+            versions = [{"known": time, "value": quotes[time], "text": ""}]
+        found.append([each for each in versions if _says(each, value, citation)])
+    return found
 
 
 def _says(version: dict, value: float, citation: dict) -> bool:
     if "quote" in citation:
         start, stop = citation["span"]
         return version["text"][start:stop] == citation["quote"]
-    if value is None or np.isnan(value):  # A retraction; JSON writes it as null.
+    if value is None or value != value:  # A retraction; JSON writes it as null.
         return np.isnan(version["value"])
     return version["value"] == value
 
 
-def _basis_problem(thesis: dict, entry: dict, anew: Sources, config) -> str | None:
+def _place(thesis: dict, anew: Sources) -> tuple[int, int] | None:
+    """Finds a thesis's day and name among the prices read anew, if they have them."""
+    day, name = anew.days.get(thesis["as_of"]), anew.names.get(thesis["ticker"])
+    return None if day is None or name is None else (day, name)
+
+
+def _row(conditions, place: tuple[int, int], anew: Sources) -> dict[str, float | None]:
+    """Reads the features that conditions ask of, None where not available."""
+    values = {name: float(anew.features[name][place]) for name, _, _ in conditions}
+    return {name: x if np.isfinite(x) else None for name, x in values.items()}
+
+
+def _basis_problem(
+    entry: dict, row: dict, place: tuple[int, int], anew: Sources
+) -> str | None:
     """Compares what is cited with what the claim's features rest on."""
-    day, ticker = pd.Timestamp(thesis["as_of"]), thesis["ticker"]
-    close = anew.evidence.prices.close
-    if day not in close.index or ticker not in close.columns:
-        return f"its sources have no prices of {ticker} on {thesis['as_of']}"
-    asked = {name for name, _, _ in config.claims[entry["claim_id"]]["conditions"]}
-    names = [n for n in asked if np.isfinite(anew.features[n].at[day, ticker])]
-    place = close.index.get_loc(day), close.columns.get_loc(ticker)
+    names = [name for name, value in row.items() if value is not None]
     rests = citations.of_row(anew.evidence, names, *place)
-    right = {_told(each) for cited in rests.values() for each in cited}
-    told = {_told(each) for each in entry["citations"]}
-    if told == right:
+    right = _distinct(each for cited in rests.values() for each in cited)
+    told = _distinct(entry["citations"])
+    false = sum(each not in right for each in told)
+    missing = sum(each not in told for each in right)
+    if not false and not missing:
         return None
     return (
-        f"{len(told - right)} of {len(told)} citations are not what the claim rests "
-        f"on, and {len(right - told)} of {len(right)} are missing"
+        f"{false} of {len(told)} citations are not what the claim rests "
+        f"on, and {missing} of {len(right)} are missing"
     )
 
 
-def _told(citation: dict) -> str:
-    return files.to_json({k: v for k, v in citation.items() if k != "place"})
+def _distinct(cited: Iterable[dict]) -> list[dict]:
+    """Keeps each citation once, whatever its place, and null for what is retracted."""
+    kept = []
+    for citation in cited:
+        values = [None if value != value else value for value in citation["values"]]
+        told = citation | {"values": values}
+        told.pop("place", None)
+        if told not in kept:
+            kept.append(told)
+    return kept
 
 
-def _number_problem(thesis: dict, entry: dict, anew: Sources, config) -> str | None:
-    rule = config.claims[entry["claim_id"]]
-    day, ticker = pd.Timestamp(thesis["as_of"]), thesis["ticker"]
-    row = {}
-    for name, _, _ in rule["conditions"]:
-        feature = anew.features[name]
-        if day not in feature.index or ticker not in feature.columns:
-            return f"its sources have no prices of {ticker} on {thesis['as_of']}"
-        value = feature.at[day, ticker]
-        row[name] = float(value) if np.isfinite(value) else None
-    found = evidence.quote(entry["claim_id"], rule["conditions"], row)
+def _number_problem(entry: dict, row: dict, conditions) -> str | None:
+    found = evidence.quote(entry["claim_id"], conditions, row)
     if found == entry["quote"]:
         return None
     return f"quotes {entry['quote']!r}, but its sources give {found!r}"

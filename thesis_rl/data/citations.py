@@ -61,10 +61,9 @@ def _prices(evidence: Evidence, feature: str, day: int, name: int) -> list[Citat
     field = "volume" if feature == "volume_ratio" else "close"
     back = range(19, -1, -1) if field == "volume" else CLOSES.get(feature)
     days = np.arange(day + 1) if back is None else day - np.array(back)
-    ticker = prices.close.columns[name]
     if "bars" not in evidence.tables:
-        return _quotes(prices, ticker, field, days)
-    bars = evidence.bars[ticker]
+        return _quotes(prices, name, field, days)
+    bars = evidence.bars[prices.close.columns[name]]
     times = bars["event_time"]
     closes = evidence.decision_times
     wanted = (bars["field"] == field) & times.isin(closes[days])
@@ -75,29 +74,34 @@ def _prices(evidence: Evidence, feature: str, day: int, name: int) -> list[Citat
     return [_together(rows) for _, rows in by_document]
 
 
-def _quotes(prices: Prices, ticker: str, field: str, days: np.ndarray) -> list:
+def _quotes(prices: Prices, name: int, field: str, days: np.ndarray) -> list:
     """Cites the files that quotes were read from, as they stand there."""
+    ticker, dates = prices.close.columns[name], prices.close.index.values
     frames = [(field, prices.volume if field == "volume" else prices.close, days)]
     if prices.as_traded is not None:
         between = np.arange(days[0] + 1, days[-1] + 1)
         frames = [(field, getattr(prices.as_traded, field), days)]
         frames += [(kind, getattr(prices.as_traded, kind), between) for kind in ACTIONS]
-    return [
-        {
-            "source": prices.report["source"],
-            "name": ticker,
-            "field": kind,
-            "event_times": [f"{day:%Y-%m-%d}" for day in values.index],
-            "known": f"{values.index[-1]:%Y-%m-%d}",
-            "values": values.tolist(),
-            "document": file["file"],
-            "raw": file["sha256"],
-        }
-        for kind, frame, rows in frames
-        if len(values := frame.loc[prices.close.index[rows], ticker].dropna())
-        for file in prices.report.get("files", ())
-        if ticker in file["tickers"] and kind in file["fields"]
-    ]
+    cited = []
+    for kind, frame, rows in frames:
+        values = frame.to_numpy()[rows, name]
+        seen = ~np.isnan(values)
+        times = np.datetime_as_string(dates[rows[seen]].astype("datetime64[D]"))
+        cited += [
+            {
+                "source": prices.report["source"],
+                "name": ticker,
+                "field": kind,
+                "event_times": times.tolist(),
+                "known": str(times[-1]),
+                "values": values[seen].tolist(),
+                "document": file["file"],
+                "raw": file["sha256"],
+            }
+            for file in prices.report.get("files", ())
+            if seen.any() and ticker in file["tickers"] and kind in file["fields"]
+        ]
+    return cited
 
 
 def _together(rows: pd.DataFrame) -> Citation:

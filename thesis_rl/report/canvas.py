@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -31,6 +32,7 @@ VARIABLES = {
     **{colour: f"--decision-{i}" for i, colour in enumerate(DECISIONS)},
 }
 WIDE, HALF = 9.6, 4.7  # Inches.
+SVG_DPI = 72  # One point is one unit.
 STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -65,7 +67,9 @@ styled = matplotlib.rc_context(STYLE)  # Decorates every function that draws.
 
 def new(width: float, height: float) -> Figure:
     """Returns an empty figure, transparent, laid out when it is drawn."""
-    return Figure((width, height), facecolor="none", layout="constrained")
+    figure = Figure((width, height), SVG_DPI, facecolor="none", layout="constrained")
+    FigureCanvasSVG(figure)  # So that text is measured as it will be drawn.
+    return figure
 
 
 def to_svg(figure: Figure, description: str) -> Markup:
@@ -81,6 +85,9 @@ def to_svg(figure: Figure, description: str) -> Markup:
     matplotlib.rcParams["svg.hashsalt"] = description  # Two figures share no id.
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    # Laid out here, or savefig draws everything once more just to lay it out.
+    figure.get_layout_engine().execute(figure)
+    figure.set_layout_engine(None)
     figure.savefig(buffer, format="svg", metadata=nothing)
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :]

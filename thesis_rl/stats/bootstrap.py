@@ -69,10 +69,8 @@ def resampled_means(
     means = []
     for start in range(0, num_draws, at_once):
         draws = min(at_once, num_draws - start)
-        indices = _draw_indices(generator, num_obs, mean_block, draws)
-        cells = indices + num_obs * np.arange(draws)[:, None]
-        counts = np.bincount(cells.ravel(), minlength=draws * num_obs)
-        means.append(counts.reshape(draws, num_obs) @ series / num_obs)
+        blocks = _draw_blocks(generator, num_obs, mean_block, draws)
+        means.append(_times_drawn(*blocks) @ series / num_obs)
     return np.concatenate(means)
 
 
@@ -143,14 +141,45 @@ def _draw_indices(
     generator: np.random.Generator, num_obs: int, mean_block: float, num_draws: int
 ) -> np.ndarray:
     """Returns indices [num_draws, T] int32."""
-    shape = (num_draws, num_obs)
-    leap = generator.random(shape, dtype=np.float32) < 1.0 / mean_block
-    target = generator.integers(0, num_obs, shape, dtype=np.int32)
-    leap[:, 0] = True
+    leap, target = _draw_blocks(generator, num_obs, mean_block, num_draws)
     place = np.arange(num_obs, dtype=np.int32)
     last_leap = np.maximum.accumulate(np.where(leap, place, np.int32(0)), axis=1)
     start = np.take_along_axis(target, last_leap, axis=1)
     return (start + (place - last_leap)) % np.int32(num_obs)
+
+
+def _draw_blocks(
+    generator: np.random.Generator, num_obs: int, mean_block: float, num_draws: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns where a block begins, bool, and with which day it would, int32.
+
+    Both are [num_draws, T].
+    """
+    shape = (num_draws, num_obs)
+    leap = generator.random(shape, dtype=np.float32) < 1.0 / mean_block
+    target = generator.integers(0, num_obs, shape, dtype=np.int32)
+    leap[:, 0] = True
+    return leap, target
+
+
+def _times_drawn(leap: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Counts how often each day is drawn, [num_draws, T], from ends of blocks alone.
+
+    A block adds one from its first day on until its last; what of it lies past the
+    end of the record begins anew on the first day.
+    """
+    num_draws, num_obs = leap.shape
+    begins = np.flatnonzero(leap)
+    record = begins // num_obs * num_obs
+    first = target.ravel()[begins]
+    stop = first + np.diff(begins, append=leap.size)
+    wraps = stop > num_obs
+    steps = np.zeros(leap.size + 1, np.int64)
+    np.add.at(steps, record + first, 1)
+    np.add.at(steps, record + np.minimum(stop, num_obs), -1)
+    np.add.at(steps, record[wraps], 1)
+    np.add.at(steps, record[wraps] + stop[wraps] - num_obs, -1)
+    return np.cumsum(steps[:-1]).reshape(num_draws, num_obs)
 
 
 def _check_draws(num_obs: int, mean_block: float, num_draws: int) -> None:

@@ -7,9 +7,10 @@ dates be dependent. A panel is averaged or ranked over names first: n counts dat
 import math
 
 import numpy as np
-from scipy import stats as distributions
+from scipy import special
 
 from thesis_rl.stats.checks import finite_array
+from thesis_rl.stats.ranks import average_ranks
 
 MIN_NAMES = 5  # A rank correlation of fewer says next to nothing.
 _TINY = 1e-12  # A standard deviation below this is rounding, not risk.
@@ -189,9 +190,9 @@ def _centred_ranks(
         raise ValueError(f"want {name} {mask.shape} like the mask, got {values.shape}")
     finite_array(name, np.where(mask, values, 0.0), "TN")
     # What is masked sorts last, and so leaves the ranks of the rest alone.
-    ranks = distributions.rankdata(np.where(mask, values, np.inf), axis=1)
+    ranks = average_ranks(np.where(mask, values, np.inf))
     return np.where(mask, ranks - (count[:, None] + 1) / 2.0, 0.0)
 
 
 def _two_sided(t: float, degrees: float) -> float:
-    return float(2.0 * distributions.t.sf(abs(t), degrees))
+    return float(2.0 * special.stdtr(degrees, -abs(t)))

@@ -8,6 +8,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from thesis_rl.thesis import acceptance
 from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 
 SCHEMA_VERSION = "1.1"
@@ -46,11 +47,21 @@ def problems(thesis: dict[str, Any]) -> list[str]:
     the thesis; claims and evidence name the same asserted claims, each once; the
     probabilities sum to 1; label, conviction and position follow from them.
     """
+    broken = [] if _acceptance()(thesis) else _schema_problems(thesis)
+    if broken:
+        return broken
+    return _claim_problems(thesis) + _decision_problems(thesis["decision"])
+
+
+@functools.cache
+def _acceptance() -> acceptance.Check:
+    return acceptance.compile_schema(load())
+
+
+def _schema_problems(thesis: dict[str, Any]) -> list[str]:
     errors = sorted(_validator().iter_errors(thesis), key=lambda e: str(e.json_path))
     broken = [line for error in errors for line in _explain(thesis, error)]
-    if broken:
-        return list(dict.fromkeys(broken))
-    return _claim_problems(thesis) + _decision_problems(thesis["decision"])
+    return list(dict.fromkeys(broken))
 
 
 @functools.cache
