@@ -55,11 +55,12 @@ def to_json(value: Any, indent: int | None = None) -> str:
       TypeError: something in it has no JSON form; says where it stands.
     """
     return json.dumps(
-        _plain(value, "value"), indent=indent, ensure_ascii=False, allow_nan=False
+        _plain(value, None), indent=indent, ensure_ascii=False, allow_nan=False
     )
 
 
-def _plain(value: Any, where: str) -> Any:
+def _plain(value: Any, where: tuple | None) -> Any:
+    # `where` is (where it stands in, its step): put into words for an error alone.
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
@@ -67,12 +68,22 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise TypeError(f"{where} has the key {key!r}; JSON keys are strings")
-        return {k: _plain(v, f"{where}.{k}") for k, v in value.items()}
+                raise TypeError(
+                    f"{_place(where)} has the key {key!r}; JSON keys are strings"
+                )
+        return {k: _plain(v, (where, f".{k}")) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
+        return [_plain(v, (where, i)) for i, v in enumerate(value)]
     if hasattr(value, "__array__"):
         array = np.asarray(value)
         if array.dtype.kind in _NUMERIC_OR_TEXT:
             return _plain(array.tolist(), where)
-    raise TypeError(f"{where} is a {type(value).__name__}, which has no JSON form")
+    name = type(value).__name__
+    raise TypeError(f"{_place(where)} is a {name}, which has no JSON form")
+
+
+def _place(where: tuple | None) -> str:
+    if where is None:
+        return "value"
+    outer, step = where
+    return _place(outer) + (f"[{step}]" if isinstance(step, int) else step)

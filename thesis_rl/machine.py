@@ -26,7 +26,8 @@ def keep_compiled_programs() -> None:
     if jax.config.jax_compilation_cache_dir is None:
         folder = str(pathlib.Path(cache) / "thesis_rl")
         jax.config.update("jax_compilation_cache_dir", folder)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        # Small programs too: there are dozens, and each takes a tenth of a second.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 def join_processes(

@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from thesis_rl import files
 from thesis_rl.data.panel import Dataset
@@ -31,7 +30,7 @@ class Saves:
 
     def __init__(self, folder: Path, identity: dict[str, Any]):
         self._folder, self._identity = folder.absolute(), identity
-        self._managers: dict[str, ocp.CheckpointManager] = {}
+        self._managers: dict = {}
         if (folder / _MADE_FOR).is_file():
             made_for = json.loads((folder / _MADE_FOR).read_text("utf-8"))
             other = [k for k, x in identity.items() if made_for.get(k) != x]
@@ -61,7 +60,7 @@ class Saves:
             name: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
             for name, x in _by_name(start).items()
         }
-        found = manager.restore(step, args=ocp.args.StandardRestore(wanted))
+        found = manager.restore(step, args=_orbax().args.StandardRestore(wanted))
         leaves = [found[name] for name in wanted]
         return jax.tree.unflatten(jax.tree.structure(start), leaves), step
 
@@ -73,7 +72,7 @@ class Saves:
         if not (self._folder / _MADE_FOR).is_file() and jax.process_index() == 0:
             self._folder.mkdir(parents=True, exist_ok=True)
             files.write_json(self._folder / _MADE_FOR, self._identity)
-        arguments = ocp.args.StandardSave(_by_name(state))
+        arguments = _orbax().args.StandardSave(_by_name(state))
         self._manager(stage).save(step, args=arguments)
 
     def close(self) -> None:
@@ -88,10 +87,10 @@ class Saves:
         if jax.process_index() == 0:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _manager(self, stage: str) -> ocp.CheckpointManager:
+    def _manager(self, stage: str):
         if stage not in self._managers:
-            options = ocp.CheckpointManagerOptions(max_to_keep=1)
-            self._managers[stage] = ocp.CheckpointManager(
+            options = _orbax().CheckpointManagerOptions(max_to_keep=1)
+            self._managers[stage] = _orbax().CheckpointManager(
                 self._folder / stage, options=options
             )
         return self._managers[stage]
@@ -123,3 +122,10 @@ def _by_name(state: State) -> dict[str, jax.Array]:
     """Names every array of a state by its place; a file knows no named tuples."""
     leaves, _ = jax.tree.flatten_with_path(state)
     return {jax.tree_util.keystr(path): x for path, x in leaves}
+
+
+def _orbax():
+    # Imported where something is saved or read: a second that most runs need not spend.
+    import orbax.checkpoint
+
+    return orbax.checkpoint

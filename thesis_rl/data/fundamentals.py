@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from thesis_rl.data import events as events_lib
 from thesis_rl.data import ratios as ratios_lib
 from thesis_rl.data.events import Aged
+from thesis_rl.stats.ranks import average_ranks
 
 MAX_AGE = pd.Timedelta(days=200)
 MIN_NAMES = 3  # Fewer are not ranked.
@@ -132,6 +132,6 @@ def _rank(values: np.ndarray, universe: np.ndarray | None) -> np.ndarray:
         ranked &= universe
     count = ranked.sum(axis=1, keepdims=True)
     # What is not ranked stands above all others and so moves none of them.
-    rank = stats.rankdata(np.where(ranked, values, np.inf), axis=1)
+    rank = average_ranks(np.where(ranked, values, np.inf))
     centred = (2 * rank - count - 1) / np.maximum(count - 1, 1)
     return np.where(ranked & (count >= MIN_NAMES), centred, np.nan)

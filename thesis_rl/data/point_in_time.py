@@ -13,7 +13,6 @@ from thesis_rl.data import (
     lexicon,
     macro,
     market,
-    ngrams,
     prices,
     ratios,
     sentiment,
@@ -205,6 +204,8 @@ def _scorer(tables: Tables, quoted: Prices, times, name: str) -> Scorer | None:
     if name == "vader":
         return lexicon.vader()
     names, close = list(quoted.close.columns), quoted.close.to_numpy()
+    from thesis_rl.data import ngrams  # A second, where there are articles.
+
     return ngrams.scorer(ngrams.fit(articles, names, times, close))
 
 
