@@ -11,7 +11,7 @@ PACKAGE = ROOT / "thesis_rl"
 CORE = [
     ("types", "vocabulary"),
     ("claims",),
-    ("sizing",),
+    ("sizing", "heads"),
     ("policy", "coherence"),
     ("rewards",),
     ("losses", "tether"),

@@ -54,6 +54,15 @@ def returns_by_loop(close):
     return returns
 
 
+@pytest.mark.parametrize("at_a_time", [1, 2, 3, 7])
+def test_betas_are_the_same_however_many_names_are_done_at_a_time(
+    at_a_time, monkeypatch
+):
+    whole = market.make(gappy(), *KEEPS).beta
+    monkeypatch.setattr(market, "BETA_NAMES", at_a_time)
+    np.testing.assert_array_equal(market.make(gappy(), *KEEPS).beta, whole)
+
+
 def test_every_field_agrees_with_a_loop():
     source = gappy()
     close, traded = source.close.to_numpy(), source.dollar_volume.to_numpy()

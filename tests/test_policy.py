@@ -152,6 +152,71 @@ def test_network_has_the_configured_layers_and_three_heads(hidden):
     assert policy.num_uniforms(C) == len(SECTION_NAMES) + C + 1
 
 
+def test_network_is_the_affine_maps_of_its_parameters():
+    model = policy.Policy(C, hidden=(7, 5), trunk=(True, False, True, True))
+    inputs = jnp.array([0.3, -1.0, 2.0, 0.7])
+    variables = jax.jit(model.init)(jax.random.key(0), inputs)
+    params = jax.tree.map(lambda x: np.array(x) + 0.1, variables["params"])
+    affine = lambda name, x: x @ params[name]["kernel"] + params[name]["bias"]  # noqa: E731
+    h = np.array(inputs) * [1, 0, 1, 1]
+    for name in ("Dense_0", "Dense_1"):
+        h = np.maximum(affine(name, h), 0)
+    expected = {
+        "sections": affine("sections", h),
+        "claims": affine("claims", np.concatenate([h, inputs])),
+        "decision": affine("decision", h),
+    }
+    logits = model.apply({"params": params}, inputs)
+    for name, head in expected.items():
+        np.testing.assert_allclose(getattr(logits, name), head, rtol=1e-5, atol=1e-6)
+    batch = model.apply({"params": params}, jnp.stack([inputs, -inputs], axis=-1))
+    for one, many in zip(logits[:3], batch[:3], strict=True):
+        np.testing.assert_allclose(many[:, 0], one, rtol=1e-5, atol=1e-6)
+
+
+def test_split_gradient_teaches_heads_and_trunk_apart():
+    model = policy.Policy(C, hidden=(7,), trunk=(True,) * 4)
+    params = jax.jit(model.init)(jax.random.key(0), jnp.zeros(4))
+
+    def gradients(params):
+        parts = policy.split_gradient(params)
+        total = [sum(x.sum() for x in model.apply(p, jnp.ones(4))[:3]) for p in parts]
+        return jnp.stack(total)
+
+    heads, trunk = (
+        jax.tree.map(lambda x, i=i: x[i].any(), jax.jacobian(gradients)(params))
+        for i in range(2)
+    )
+    for name in params["params"]:
+        assert heads["params"][name]["kernel"] == (name != "Dense_0")
+        assert trunk["params"][name]["kernel"] == (name == "Dense_0")
+
+
+def test_score_is_the_log_prob_but_for_what_all_theses_share():
+    logits = small_problems.logits(P, C, sizing=True)
+    uniforms = jnp.linspace(0.1, 0.9, P + C + 2)
+    size = policy.from_uniforms(uniforms, logits).size
+    theses = THESES._replace(size=jnp.full(len(THESES.decision), size))
+    each = jax.jit(jax.vmap(lambda x: policy.score(logits, x)))
+    shared = np.array(LOG_PROBS(logits, theses) - each(theses))
+    np.testing.assert_allclose(shared - shared[:1], 0.0, atol=1e-5)
+    assert np.abs(shared[0, :2]).min() > 0.1
+
+
+def test_drawn_uniforms_fill_the_unit_interval_evenly_and_apart():
+    shape = (4, 25_000)  # What a block makes lands in different quarters.
+    u = np.array(policy.draw_uniforms(jax.random.key(0), shape), np.float64)
+    assert u.min() > 0 and u.max() < 1
+    np.testing.assert_allclose(u.mean(1), 0.5, atol=4.5 / np.sqrt(12 * shape[1]))
+    counts = np.array([np.histogram(x, 64, (0, 1))[0] for x in u])
+    expected = shape[1] / 64
+    assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+    apart = np.corrcoef(np.concatenate([u, u[:, ::-1]]))[np.triu_indices(8, 1)]
+    assert np.abs(apart).max() < 4.5 / np.sqrt(shape[1])
+    odd = policy.draw_uniforms(jax.random.key(0), (3, 5))
+    assert odd.shape == (3, 5) and len(np.unique(odd)) == 15
+
+
 def test_columns_off_the_trunk_reach_the_claims_alone():
     model = policy.Policy(num_claims=C, hidden=(7,), trunk=(True, False))
     params = jax.jit(model.init)(jax.random.key(0), jnp.zeros(2))

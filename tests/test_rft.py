@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import policy, preprocess, rewards, rft, sft
+from thesis_rl import losses, policy, preprocess, rewards, rft, sft
 from thesis_rl.vocabulary import SECTION_NAMES
 
 FOLD = small_problems.fold(0, 40, 45, 55)
@@ -70,6 +70,68 @@ def test_exact_loss_is_the_negated_weighted_reward():
     np.testing.assert_allclose(loss, -(weights * expected).sum(), rtol=1e-6)
 
 
+def plain_loss(params, uniforms, row, model, config):
+    """What `row_loss` says, with log-probabilities and a second, frozen network."""
+    stop = jax.lax.stop_gradient
+    weights, stage = jnp.array(config.reward.weights), config.rft
+    logits = model.apply(params, row.inputs)
+    draw = jax.vmap(policy.from_uniforms, in_axes=(0, None))
+    theses = draw(uniforms, stop(logits))
+    values = jax.vmap(rewards.parts, in_axes=(0, None, None))(theses, row, config)
+    log_probs = jax.vmap(policy.log_prob, in_axes=(None, 0))(logits, theses)
+    gradient = rft.ESTIMATORS[stage.estimator](log_probs, values * weights[None, :])
+    frozen = jax.tree_util.tree_map_with_path(
+        lambda path, x: stop(x) if "Dense" in path[1].key else x, params
+    )
+    claims = model.apply(frozen, row.inputs)
+    return (
+        gradient
+        - stage.entropy_coef * policy.entropy(logits).sum()
+        + stage.anchor_coef * losses.decision_loss(logits, row.label)
+        + stage.claims_anchor_coef * losses.claims_loss(claims, row.truth, row.known)
+    )
+
+
+MINIBATCHES = [
+    {"rft.estimator": name, "reward.decision": decision, "model.sizing": sizing}
+    for name, decision, sizing in (
+        ("pairwise", "utility", False),
+        ("rloo", "matrix", True),
+        ("headwise_rloo", "sign", True),
+        ("dr_grpo", "utility", True),
+        ("grpo", "sign", False),
+    )
+]
+SHARES = {"validity_share": 0.1, "coherence_share": 0.2, "support_share": 0.3}
+
+
+@pytest.mark.parametrize("changes", MINIBATCHES, ids=lambda x: x["rft.estimator"])
+def test_a_minibatch_has_the_gradient_of_its_rows_one_by_one(panel, changes):
+    shares = {f"reward.{name}": share for name, share in SHARES.items()}
+    config = small_problems.config(changes | shares)
+    model = sft.make_model(config)
+    scaler = preprocess.fit(panel, FOLD, config.labels)
+    keys = jax.random.split(jax.random.key(3), 3)
+    params = model.init(keys[0], jnp.zeros(2 * small_problems.NUM_FEATURES))
+    rows = preprocess.draw(keys[1], panel, scaler, FOLD, 5)
+    draws = policy.num_uniforms(C, config.model.sizing)
+    uniforms = policy.draw_uniforms(keys[2], (2, draws, rows.weight.size))
+    weights = jnp.array(config.reward.weights)
+
+    def at_once(params):
+        coef = config.rft.entropy_coef
+        arguments = (params, uniforms, rows, weights, coef, model, config)
+        return rft.row_loss(*arguments)[0].mean()
+
+    def one_by_one(params):
+        each = jax.vmap(plain_loss, in_axes=(None, -1, -1, None, None))
+        return each(params, uniforms, rows, model, config).mean()
+
+    found, expected = (jax.jit(jax.grad(f))(params) for f in (at_once, one_by_one))
+    assert all(jnp.abs(x).max() > 1e-4 for x in jax.tree.leaves(expected))
+    chex.assert_trees_all_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def panel():
     return small_problems.learnable_panel()
@@ -92,7 +154,8 @@ def mean_reward(params, panel, scaler, config):
         parts = rewards.expected_parts(logits, row, config)
         return jnp.array(config.reward.weights) @ parts, policy.entropy(logits).sum()
 
-    means = [x @ rows.weight / rows.weight.sum() for x in jax.vmap(one)(rows)]
+    each = jax.vmap(one, in_axes=-1)(rows)
+    means = [x @ rows.weight / rows.weight.sum() for x in each]
     return jnp.stack(means)
 
 

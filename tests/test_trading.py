@@ -75,6 +75,25 @@ def test_each_cost_of_the_sweep_is_a_book_traded_at_that_cost(
         chex.assert_trees_all_close(found, alone, rtol=1e-4, atol=1e-6)
 
 
+def test_large_books_are_traded_one_after_another_to_the_same_end(
+    probabilities, market, monkeypatch
+):
+    def traded():
+        def run():  # Anew each time, or what was traced before would be run again.
+            seeds = trading.trade(probabilities, market, CONFIG)
+            given = trading.trade_as_given(probabilities[..., 0], market, CONFIG)
+            return seeds, given, of_sleeves(probabilities[0], market, CONFIG).capacity
+
+        program = jax.jit(run)
+        return program(), str(program.trace().jaxpr).count("scan[")
+
+    side_by_side, fewer_loops = traded()
+    monkeypatch.setattr(trading, "SIDE_BY_SIDE", 0)
+    one_by_one, loops = traded()
+    assert loops > fewer_loops
+    chex.assert_trees_all_close(one_by_one, side_by_side, rtol=1e-5, atol=1e-7)
+
+
 def test_each_capital_is_a_book_of_that_size(traded, probabilities, market):
     weights = weights_of(probabilities[0], market)
     for i, capital in enumerate(trading.CAPITALS):

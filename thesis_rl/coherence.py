@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import claims
+from thesis_rl import claims, heads
 from thesis_rl.types import Logits, Row, Thesis
 from thesis_rl.vocabulary import DECISION_SIGNS
 
@@ -30,8 +30,9 @@ def structure(thesis: Thesis, row: Row, config: FrozenConfigDict) -> jax.Array:
       A scalar in [0, 1].
     """
     reward, rules = config.reward, config.claims
-    value = _written_share(reward) * thesis.sections.mean()
-    value += reward.validity_share * is_valid(thesis, row.known)
+    value = _written_share(reward) * thesis.sections.mean(0)
+    if reward.validity_share:
+        value += reward.validity_share * is_valid(thesis, row.known)
     if reward.coherence_share:
         value += reward.coherence_share * agreement(thesis, claims.stances(rules))
     if reward.support_share:
@@ -51,8 +52,9 @@ def expected_structure(logits: Logits, row: Row, config: FrozenConfigDict) -> ja
       A scalar in [0, 1], differentiable in the logits.
     """
     reward, rules = config.reward, config.claims
-    value = _written_share(reward) * jax.nn.sigmoid(logits.sections).mean()
-    value += reward.validity_share * expected_validity(logits, row.known)
+    value = _written_share(reward) * jax.nn.sigmoid(logits.sections).mean(0)
+    if reward.validity_share:
+        value += reward.validity_share * expected_validity(logits, row.known)
     if reward.coherence_share:
         mean = expected_agreement(logits, claims.stances(rules))
         value += reward.coherence_share * mean
@@ -72,16 +74,17 @@ def is_valid(thesis: Thesis, known: jax.Array) -> jax.Array:
     It does if all sections are written, no claim without evidence is asserted and at
     least one claim could be checked.
     """
-    return thesis.sections.all() & known.any() & ~jnp.any(thesis.claims & ~known)
+    founded = jnp.all(known | ~thesis.claims, axis=0)
+    return thesis.sections.all(0) & known.any(0) & founded
 
 
 def expected_validity(logits: Logits, known: jax.Array) -> jax.Array:
     """Computes the probability that a thesis is valid, 0 where no claim is known."""
     # log σ(-x) keeps its gradient where the product of many 1 - σ(x) underflows.
-    log_valid = jax.nn.log_sigmoid(logits.sections).sum() + jnp.sum(
-        jax.nn.log_sigmoid(-logits.claims), where=~known
+    log_valid = jax.nn.log_sigmoid(logits.sections).sum(0) + jnp.sum(
+        jax.nn.log_sigmoid(-logits.claims), axis=0, where=~known
     )
-    return jnp.exp(log_valid) * known.any()
+    return jnp.exp(log_valid) * known.any(0)
 
 
 def agreement(thesis: Thesis, stance: np.ndarray) -> jax.Array:
@@ -100,13 +103,13 @@ def agreement(thesis: Thesis, stance: np.ndarray) -> jax.Array:
     Returns:
       A scalar in [0, 1]; 1 without a contradiction, as whoever holds has none.
     """
-    return 1 - _opposition(stance)[thesis.decision] @ thesis.claims
+    return 1 - heads.pick(_opposition(stance) @ thesis.claims, thesis.decision)
 
 
 def expected_agreement(logits: Logits, stance: np.ndarray) -> jax.Array:
     """Computes the mean of `agreement`: it is linear in decision and claims alike."""
-    decision, asserted = jax.nn.softmax(logits.decision), jax.nn.sigmoid(logits.claims)
-    return 1 - decision @ _opposition(stance) @ asserted
+    opposed = _opposition(stance) @ jax.nn.sigmoid(logits.claims)
+    return 1 - jnp.sum(jax.nn.softmax(logits.decision, axis=0) * opposed, axis=0)
 
 
 def _opposition(stance: np.ndarray) -> jax.Array:
@@ -128,17 +131,21 @@ def support(thesis: Thesis, of_section: np.ndarray) -> jax.Array:
     Returns:
       A scalar in [0, 1]; what is left out needs no support.
     """
-    silent = ~jnp.any(of_section & thesis.claims[None, :], axis=1)
-    return 1 - _mean_with_claims(thesis.sections & silent, of_section)
+    bare = [
+        thesis.sections[p] & ~thesis.claims[own].any(0)
+        for p, own in enumerate(of_section)
+        if own.any()
+    ]
+    return 1 - jnp.stack(bare).mean(0)
 
 
 def expected_support(logits: Logits, of_section: np.ndarray) -> jax.Array:
     """Computes the mean of `support`: of products over independent bits."""
-    declined = jax.nn.log_sigmoid(-logits.claims)[None, :]
-    log_silent = jnp.sum(declined, axis=1, where=of_section)
-    bare = jnp.exp(jax.nn.log_sigmoid(logits.sections) + log_silent)
-    return 1 - _mean_with_claims(bare, of_section)
-
-
-def _mean_with_claims(values: jax.Array, of_section: np.ndarray) -> jax.Array:
-    return jnp.mean(values[of_section.any(axis=1)])
+    written = jax.nn.log_sigmoid(logits.sections)
+    declined = jax.nn.log_sigmoid(-logits.claims)
+    bare = [
+        jnp.exp(written[p] + declined[own].sum(0))
+        for p, own in enumerate(of_section)
+        if own.any()
+    ]
+    return 1 - jnp.stack(bare).mean(0)

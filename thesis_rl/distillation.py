@@ -98,10 +98,10 @@ def fit(
 
     def loss_fn(params, key, step):
         rows = preprocess.draw(key, taught, scaler, fold, stage.batch_days)
-        targets = jax.vmap(mean_forecast, in_axes=(None, 0, None))(
+        targets = jax.vmap(mean_forecast, in_axes=(None, -1, None))(
             teachers, rows.inputs, model
         )
-        per_row = jax.vmap(task_losses, in_axes=(None, 0, 0, None))(
+        per_row = jax.vmap(task_losses, in_axes=(None, -1, 0, None))(
             params, rows.inputs, targets, model
         )  # [B, 3]
         tasks = descent.weighted_mean(per_row, rows.weight)

@@ -2,22 +2,22 @@
 
 The policy-gradient estimators share one signature: log-probabilities [K, 3] and
 weighted rewards [K, 3] of K theses, head by head, to a scalar whose gradient is the
-negated estimate. All but `headwise_rloo` credit every head with the whole reward.
-Over paths, days and names stand in the place of heads.
+negated estimate. All but `headwise_rloo` credit every head with the whole reward. The
+advantages of a head add up to zero, so its log-probabilities may lack what all K theses
+share. Over paths, days and names stand in the place of heads.
 """
 
 import chex
 import jax
 import jax.numpy as jnp
-import optax
 
-from thesis_rl import sizing
+from thesis_rl import heads, sizing
 from thesis_rl.types import Logits
 
 
 def sections_loss(logits: Logits, target: jax.Array) -> jax.Array:
     """Averages the binary cross-entropy over sections; target [P] in {0, 1}."""
-    return optax.sigmoid_binary_cross_entropy(logits.sections, target).mean()
+    return heads.cross_entropy(logits.sections, target).mean(0)
 
 
 def claims_loss(logits: Logits, truth: jax.Array, known: jax.Array) -> jax.Array:
@@ -31,13 +31,13 @@ def claims_loss(logits: Logits, truth: jax.Array, known: jax.Array) -> jax.Array
     Returns:
       A scalar, 0 where no claim is known.
     """
-    loss = optax.sigmoid_binary_cross_entropy(logits.claims, truth)
-    return jnp.sum(loss * known) / jnp.maximum(known.sum(), 1)
+    loss = heads.cross_entropy(logits.claims, truth)
+    return jnp.sum(loss * known, axis=0) / jnp.maximum(known.sum(0), 1)
 
 
 def decision_loss(logits: Logits, label: jax.Array) -> jax.Array:
     """Computes the cross-entropy of the decision head at one label."""
-    return optax.softmax_cross_entropy_with_integer_labels(logits.decision, label)
+    return -heads.pick(jax.nn.log_softmax(logits.decision, axis=0), label)
 
 
 def size_loss(logits: Logits, position: jax.Array) -> jax.Array:
@@ -75,9 +75,8 @@ def reinforce(log_probs: jax.Array, advantages: jax.Array) -> jax.Array:
     Returns:
       A scalar whose gradient is the negated policy gradient.
     """
-    chex.assert_rank([log_probs, advantages], 2)
     weighted = jax.lax.stop_gradient(advantages) * log_probs
-    return -weighted.sum() / log_probs.shape[0]
+    return -weighted.sum((0, 1)) / log_probs.shape[0]
 
 
 def pairwise(log_probs: jax.Array, values: jax.Array) -> jax.Array:
@@ -94,9 +93,9 @@ def pairwise(log_probs: jax.Array, values: jax.Array) -> jax.Array:
     Returns:
       A scalar.
     """
-    chex.assert_shape([log_probs, values], (2, None))
-    better = 0.5 * jax.lax.stop_gradient(values[0].sum() - values[1].sum())
-    return -better * (log_probs[0].sum() - log_probs[1].sum())
+    chex.assert_shape([log_probs, values], (2, ...))
+    better = 0.5 * jax.lax.stop_gradient(values[0].sum(0) - values[1].sum(0))
+    return -better * (log_probs[0].sum(0) - log_probs[1].sum(0))
 
 
 def against_others(values: jax.Array) -> jax.Array:
@@ -120,7 +119,7 @@ def rloo(log_probs: jax.Array, values: jax.Array) -> jax.Array:
     Returns:
       A scalar.
     """
-    return reinforce(log_probs, against_others(values.sum(-1, keepdims=True)))
+    return reinforce(log_probs, against_others(values.sum(1, keepdims=True)))
 
 
 def headwise_rloo(log_probs: jax.Array, values: jax.Array) -> jax.Array:
@@ -151,8 +150,8 @@ def dr_grpo(log_probs: jax.Array, values: jax.Array) -> jax.Array:
     Returns:
       A scalar.
     """
-    total = values.sum(-1, keepdims=True)
-    return reinforce(log_probs, total - total.mean())
+    total = values.sum(1, keepdims=True)
+    return reinforce(log_probs, total - total.mean(0, keepdims=True))
 
 
 def grpo(log_probs: jax.Array, values: jax.Array) -> jax.Array:
@@ -168,5 +167,6 @@ def grpo(log_probs: jax.Array, values: jax.Array) -> jax.Array:
     Returns:
       A scalar.
     """
-    total = values.sum(-1, keepdims=True)
-    return reinforce(log_probs, (total - total.mean()) / (total.std() + 1e-6))
+    total = values.sum(1, keepdims=True)
+    apart = total - total.mean(0, keepdims=True)
+    return reinforce(log_probs, apart / (total.std(0, keepdims=True) + 1e-6))

@@ -2,15 +2,23 @@
 
 A policy that sizes its positions states one beside its decision, independent of it.
 The two count as one head.
+
+A shape says what one row has. Any axes after it are carried along, as the [B] of a
+minibatch: rows come last because a processor's vectors run along the last axis, and
+five decisions would leave most of one empty. So in all that a row is trained with.
 """
 
+import functools
+import itertools
+import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
-from thesis_rl import sizing
+from thesis_rl import heads, sizing
 from thesis_rl.types import Logits, Params, Thesis
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
@@ -32,24 +40,71 @@ class Policy(nn.Module):
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> Logits:
-        h = inputs * jnp.array(self.trunk, jnp.float32)
+        h, read = inputs, self.trunk
         for width in self.hidden:
-            h = nn.relu(nn.Dense(width)(h))
-        evidence = jnp.concatenate([h, inputs])
-        return Logits(
-            sections=nn.Dense(len(SECTION_NAMES), name="sections")(h),
-            claims=nn.Dense(self.num_claims, name="claims")(evidence),
-            decision=nn.Dense(len(DECISION_LABELS), name="decision")(h),
-            size=nn.Dense(2, name="size")(h) if self.sizing else None,
-        )
+            kernel, bias = Dense(width)(len(h))
+            h = nn.relu(_affine(_select(kernel, read), bias, _select(h, read)))
+            read = (True,) * width
+        outputs = {
+            "sections": len(SECTION_NAMES),
+            "claims": self.num_claims,
+            "decision": len(DECISION_LABELS),
+        } | ({"size": 2} if self.sizing else {})
+        evidence = {"claims": len(inputs)}
+        weights = {
+            name: Dense(num, name=name)(len(h) + evidence.get(name, 0))
+            for name, num in outputs.items()
+        }
+        # One product for all heads.
+        kernels, biases = zip(*weights.values(), strict=True)
+        kernel = jnp.concatenate([_select(k[: len(h)], read) for k in kernels], axis=1)
+        logits = _affine(kernel, jnp.concatenate(biases), _select(h, read))
+        ends = np.cumsum([*outputs.values()])[:-1]
+        logits = dict(zip(outputs, jnp.split(logits, ends), strict=True))
+        logits["claims"] += weights["claims"][0][len(h) :].T @ inputs
+        return Logits(**logits)
 
 
-def freeze_trunk(params: Params) -> Params:
-    """Stops the gradient of every parameter but those of the three heads."""
-    freeze = jax.lax.stop_gradient
-    return jax.tree_util.tree_map_with_path(
-        lambda path, x: x if path[1].key in Logits._fields else freeze(x), params
+class Dense(nn.Module):
+    """The kernel [I, O] and the bias [O] of an affine map, for any I."""
+
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, num_inputs: int) -> tuple[jax.Array, jax.Array]:
+        shape = (num_inputs, self.num_outputs)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        return kernel, self.param("bias", nn.initializers.zeros, shape[1:])
+
+
+def _affine(kernel: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
+    return jax.vmap(jnp.add)(kernel.T @ x, bias)
+
+
+def _select(x: jax.Array, wanted: Sequence[bool]) -> jax.Array:
+    """Takes the marked rows, by slices: a gather would cost more than it spares."""
+    edges = np.flatnonzero(np.diff([False, *wanted, False]))
+    return jnp.concatenate([x[start:stop] for start, stop in edges.reshape(-1, 2)])
+
+
+def split_gradient(params: Params) -> tuple[Params, Params]:
+    """Returns parameters of which the heads alone learn, and others: the trunk alone.
+
+    Logits x of the first and y of the second are equal. x teaches the heads alone, and
+    x + (y - stop_gradient(y)) all there is, for the price of one network: what is
+    computed twice is merged, which the gradients of a network with a frozen trunk, and
+    of one without, are not.
+    """
+
+    def learning(wanted, path, x):
+        is_head = path[1].key in Logits._fields
+        return x if is_head == wanted else jax.lax.stop_gradient(x)
+
+    heads_alone, trunk_alone = (
+        jax.tree_util.tree_map_with_path(functools.partial(learning, wanted), params)
+        for wanted in (True, False)
     )
+    return heads_alone, trunk_alone
 
 
 def log_prob(logits: Logits, thesis: Thesis) -> jax.Array:
@@ -66,17 +121,32 @@ def log_prob(logits: Logits, thesis: Thesis) -> jax.Array:
     Returns:
       [3], the three terms; their sum is the log-probability of the thesis.
     """
-    sections = _bernoulli_log_prob(logits.sections, thesis.sections)
-    claims = _bernoulli_log_prob(logits.claims, thesis.claims)
-    decision = jax.nn.log_softmax(logits.decision)[thesis.decision]
+    normaliser = [heads.softplus(x).sum(0) for x in logits[:2]]
+    normaliser.append(jax.nn.logsumexp(logits.decision, axis=0))
+    return score(logits, thesis) - jnp.stack(normaliser)
+
+
+def score(logits: Logits, thesis: Thesis) -> jax.Array:
+    """Computes the log-probability of one thesis but for its normaliser, head by head.
+
+      Σₚ sₚ xₚ,   Σ꜀ c꜀ y꜀,   z_d   of logits x, y, z
+
+    The normaliser is the same for every thesis of a row: where advantages add up to
+    zero it has no gradient. The log-density of a size is added to the third term.
+
+    Args:
+      logits: heads of shapes [P], [C], [A].
+      thesis: bits and an index of shapes [P], [C], [].
+
+    Returns:
+      [3].
+    """
+    sections = jnp.sum(logits.sections * thesis.sections, axis=0)
+    claims = jnp.sum(logits.claims * thesis.claims, axis=0)
+    decision = heads.pick(logits.decision, thesis.decision)
     if logits.size is not None:
         decision += sizing.log_prob(logits.size, thesis.size)
     return jnp.stack([sections, claims, decision])
-
-
-def _bernoulli_log_prob(logit: jax.Array, bits: jax.Array) -> jax.Array:
-    # The second term is the same for every thesis of a row, and computed once.
-    return jnp.sum(logit * bits) - jax.nn.softplus(logit).sum()
 
 
 def entropy(logits: Logits) -> jax.Array:
@@ -84,16 +154,12 @@ def entropy(logits: Logits) -> jax.Array:
 
     Of a size it is the entropy before squashing.
     """
-    log_p = jax.nn.log_softmax(logits.decision)
-    decision = -jnp.sum(jnp.exp(log_p) * log_p)
+    log_p = jax.nn.log_softmax(logits.decision, axis=0)
+    decision = -jnp.sum(jax.nn.softmax(logits.decision, axis=0) * log_p, axis=0)
     if logits.size is not None:
         decision += sizing.entropy(logits.size)
-    sections, claims = (_bernoulli_entropy(x) for x in logits[:2])
-    return jnp.stack([sections.sum(), claims.sum(), decision])
-
-
-def _bernoulli_entropy(logit: jax.Array) -> jax.Array:
-    return jax.nn.softplus(logit) - logit * jax.nn.sigmoid(logit)
+    sections, claims = (heads.entropy(x).sum(0) for x in logits[:2])
+    return jnp.stack([sections, claims, decision])
 
 
 def kl(logits: Logits, other: Logits) -> jax.Array:
@@ -108,23 +174,30 @@ def kl(logits: Logits, other: Logits) -> jax.Array:
     Returns:
       [3]; heads are independent, so their sum is the divergence of the policies.
     """
-    log_p, log_q = (jax.nn.log_softmax(x.decision) for x in (logits, other))
-    decision = jnp.sum(jnp.exp(log_p) * (log_p - log_q))
+    log_p, log_q = (jax.nn.log_softmax(x.decision, axis=0) for x in (logits, other))
+    decision = jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=0)
     if logits.size is not None:
         decision += sizing.kl(logits.size, other.size)
     bits = zip(logits[:2], other[:2], strict=True)
-    sections, claims = (_bernoulli_kl(x, y).sum() for x, y in bits)
+    sections, claims = (heads.kl(x, y).sum(0) for x, y in bits)
     return jnp.stack([sections, claims, decision])
-
-
-def _bernoulli_kl(logit: jax.Array, other: jax.Array) -> jax.Array:
-    gained = jax.nn.softplus(other) - jax.nn.softplus(logit)
-    return jax.nn.sigmoid(logit) * (logit - other) + gained
 
 
 def num_uniforms(num_claims: int, sizes: bool = False) -> int:
     """Counts the uniform draws that one thesis takes."""
     return len(SECTION_NAMES) + num_claims + 1 + sizes
+
+
+def draw_uniforms(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Draws numbers in (0, 1), at the centres of 2^16 cells. The key is consumed.
+
+    A block of the generator makes four of them, where it makes one in
+    `jax.random.uniform`. A probability is so kept to within 2^-17.
+    """
+    num = math.prod(shape)
+    words = jax.random.key_data(jax.random.split(key, -(-num // 4)))
+    cells = jnp.concatenate([words >> 16, words & 0xFFFF]).ravel()[:num]
+    return (cells.reshape(shape).astype(jnp.float32) + 0.5) * 2.0**-16
 
 
 def from_uniforms(uniforms: jax.Array, logits: Logits) -> Thesis:
@@ -139,20 +212,20 @@ def from_uniforms(uniforms: jax.Array, logits: Logits) -> Thesis:
     Returns:
       A thesis distributed as the policy.
     """
-    p, c = logits.sections.shape[-1], logits.claims.shape[-1]
+    p, c = len(logits.sections), len(logits.claims)
     size = logits.size
-    cumulative = jnp.cumsum(jax.nn.softmax(logits.decision))[:-1]
+    edges = itertools.accumulate(jax.nn.softmax(logits.decision, axis=0)[:-1])
     return Thesis(
         sections=uniforms[:p] < jax.nn.sigmoid(logits.sections),
         claims=uniforms[p : p + c] < jax.nn.sigmoid(logits.claims),
-        decision=jnp.sum(uniforms[p + c] >= cumulative).astype(jnp.int32),
+        decision=sum((uniforms[p + c] >= edge).astype(jnp.int32) for edge in edges),
         size=None if size is None else sizing.from_uniform(uniforms[-1], size),
     )
 
 
 def sample(key: jax.Array, logits: Logits) -> Thesis:
     """Draws one thesis. The key is consumed."""
-    draws = num_uniforms(logits.claims.shape[-1], logits.size is not None)
+    draws = num_uniforms(len(logits.claims), logits.size is not None)
     return from_uniforms(jax.random.uniform(key, (draws,)), logits)
 
 
@@ -161,6 +234,6 @@ def mode(logits: Logits) -> Thesis:
     return Thesis(
         sections=logits.sections > 0,
         claims=logits.claims > 0,
-        decision=jnp.argmax(logits.decision).astype(jnp.int32),
+        decision=jnp.argmax(logits.decision, axis=0).astype(jnp.int32),
         size=None if logits.size is None else sizing.mode(logits.size),
     )

@@ -68,13 +68,18 @@ def inputs(features: jax.Array, available: jax.Array, scaler: Scaler) -> jax.Arr
     Returns:
       [2 D] float32: z-scores, then 1 where a value is missing.
     """
-    z = (features - scaler.mean) * scaler.inverse_sd
-    return jnp.concatenate([jnp.where(available, z, 0.0), 1.0 - available])
+
+    def standardise(x, seen, mean, inverse_sd):
+        return jnp.where(seen, (x - mean) * inverse_sd, 0.0)
+
+    z = jax.vmap(standardise)(features, available, scaler.mean, scaler.inverse_sd)
+    return jnp.concatenate([z, 1.0 - available])
 
 
 def label(score: jax.Array, thresholds: jax.Array) -> jax.Array:
     """Cuts a score [] into a decision label, 0 (strong sell) to A - 1."""
-    return jnp.sum(score >= thresholds).astype(jnp.int32)
+    above = jax.vmap(lambda threshold: score >= threshold)(thresholds)
+    return above.sum(0).astype(jnp.int32)
 
 
 def draw(
@@ -93,18 +98,21 @@ def draw(
       num_days: how many days to draw.
 
     Returns:
-      `Row` with a leading axis [B], B = num_days · N; a row without a label has
+      `Row` with a trailing axis [B], B = num_days · N; a row without a label has
       weight 0.
     """
     days = fold.draw_days(key, num_days)
-    at = jax.tree.map(lambda x: x[days].reshape(-1, *x.shape[2:]), panel)
+
+    def at_days(x):  # [T, N, ...] to [..., B], a day at a time.
+        drawn = x.reshape(len(x), -1)[days]
+        return jnp.moveaxis(drawn.reshape(-1, *x.shape[2:]), 0, -1)
+
+    at = jax.tree.map(at_days, panel)
     return Row(
-        inputs=jax.vmap(inputs, in_axes=(0, 0, None))(
-            at.features, at.available, scaler
-        ),
+        inputs=inputs(at.features, at.available, scaler),
         truth=at.truth,
         known=at.known,
-        label=jax.vmap(label, in_axes=(0, None))(at.score, scaler.thresholds),
+        label=label(at.score, scaler.thresholds),
         payoff=at.payoff,
         weight=at.labelled.astype(jnp.float32),
     )

@@ -7,9 +7,10 @@ up, the law of two counts for F1, a sum over five decisions.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import coherence, sizing
+from thesis_rl import coherence, heads, sizing
 from thesis_rl.types import Logits, Row, Thesis
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
@@ -36,7 +37,7 @@ def parts(thesis: Thesis, row: Row, config: FrozenConfigDict) -> jax.Array:
       [3]: structure, claims, decision; with a size the last is the mean of the
       decision's reward and of the size's.
     """
-    decision = decision_rewards(row, config.reward)[thesis.decision]
+    decision = heads.pick(decision_rewards(row, config.reward), thesis.decision)
     if thesis.size is not None:
         size = thesis.size
         sized = utility(size, jnp.abs(size), row.payoff, config.reward.holding_cost)
@@ -62,7 +63,8 @@ def expected_parts(logits: Logits, row: Row, config: FrozenConfigDict) -> jax.Ar
       [3]: structure, claims, decision, differentiable in the logits.
     """
     reward, claims = config.reward, jax.nn.sigmoid(logits.claims)
-    decision = jax.nn.softmax(logits.decision) @ decision_rewards(row, reward)
+    chances = jax.nn.softmax(logits.decision, axis=0)
+    decision = jnp.sum(chances * decision_rewards(row, reward), axis=0)
     if logits.size is not None:
         held = sizing.mean_position(logits.size), sizing.mean_size(logits.size)
         decision = (decision + utility(*held, row.payoff, reward.holding_cost)) / 2
@@ -88,14 +90,14 @@ def claims_f1(asserted: jax.Array, truth: jax.Array) -> jax.Array:
     Returns:
       A scalar in [0, 1].
     """
-    total = asserted.sum() + truth.sum()
-    hits = jnp.sum(asserted & truth)
+    total = asserted.sum(0) + truth.sum(0)
+    hits = jnp.sum(asserted & truth, axis=0)
     return jnp.where(total > 0, 2 * hits / jnp.maximum(total, 1), 1.0)
 
 
 def claims_net(asserted: jax.Array, truth: jax.Array) -> jax.Array:
     """Rewards claims by (true asserted - others asserted) / C."""
-    return jnp.mean(jnp.where(truth, 1.0, -1.0) * asserted)
+    return jnp.mean(jnp.where(truth, 1.0, -1.0) * asserted, axis=0)
 
 
 def claims_coverage_precision(asserted: jax.Array, truth: jax.Array) -> jax.Array:
@@ -103,15 +105,16 @@ def claims_coverage_precision(asserted: jax.Array, truth: jax.Array) -> jax.Arra
 
     Kept for comparison with the earlier system: it never punishes a false claim.
     """
-    return jnp.mean(truth & asserted)
+    return jnp.mean(truth & asserted, axis=0)
 
 
 def expected_f1(probabilities: jax.Array, truth: jax.Array) -> jax.Array:
     """Computes E[F1] over independent claims.
 
-      E[F1] = Σᵢⱼ P(TP = i) P(FP = j) 2i / (i + j + true),
+      E[F1] = ∫₀¹ 2 xᵗ Σ꜀ [c true] p꜀ Π_{j ≠ c} (1 - pⱼ + pⱼ x) dx,   t = number true,
 
-    where TP and FP are Poisson-binomial counts over disjoint sets of claims.
+    since 2 TP / (N + t) = 2 TP ∫₀¹ x^(N + t - 1) dx. The integrand is a polynomial of
+    degree below 2 C, of which Gauss-Legendre quadrature at C points is exact.
 
     Args:
       probabilities: [C], of asserting each claim.
@@ -120,21 +123,18 @@ def expected_f1(probabilities: jax.Array, truth: jax.Array) -> jax.Array:
     Returns:
       A scalar in [0, 1].
     """
-    hits = _count_distribution(jnp.where(truth, probabilities, 0.0))
-    misses = _count_distribution(jnp.where(truth, 0.0, probabilities))
-    count = jnp.arange(hits.shape[0])
-    total = count[:, None] + count[None, :] + truth.sum()
-    f1 = jnp.where(total > 0, 2 * count[:, None] / jnp.maximum(total, 1), 1.0)
-    return hits @ f1 @ misses
+    nodes, node_weights = np.polynomial.legendre.leggauss(len(probabilities))
+    hit, num_true = jnp.where(truth, probabilities, 0.0), truth.sum(0)
 
+    def integrand(node, log_node):  # 1 - p + p x is at least x, and never 0.
+        factors = 1 - probabilities * (1 - node)
+        others = jnp.prod(factors, axis=0) * jnp.sum(hit / factors, axis=0)
+        return jnp.exp(num_true * log_node) * others
 
-def _count_distribution(probabilities: jax.Array) -> jax.Array:
-    """Returns the law [C + 1] of a sum of C independent Bernoulli variables."""
-    num = probabilities.shape[0]
-    law = jnp.zeros(num + 1).at[0].set(1.0)
-    for p in probabilities:
-        law = law * (1 - p) + jnp.concatenate([jnp.zeros(1), law[:-1]]) * p
-    return law
+    x = (1 + nodes) / 2  # From [-1, 1] to [0, 1], which halves the weights.
+    values = jax.vmap(integrand)(*jnp.array([x, np.log(x)], jnp.float32))
+    mean = jnp.tensordot(jnp.array(node_weights, jnp.float32), values, axes=1)
+    return jnp.where(num_true > 0, mean, jnp.prod(1 - probabilities, axis=0))
 
 
 def decision_rewards(row: Row, config: FrozenConfigDict) -> jax.Array:
@@ -156,19 +156,24 @@ def decision_rewards(row: Row, config: FrozenConfigDict) -> jax.Array:
 
 def _sign_rewards(row: Row, holding_cost: float) -> jax.Array:
     signs = jnp.array(DECISION_SIGNS)
-    agreement = signs * signs[row.label]
-    both_hold = (signs == 0) & (signs[row.label] == 0)
-    base = 1.0 * (agreement > 0) - 1.5 * (agreement < 0) + 0.5 * both_hold
-    return base * jnp.minimum(jnp.abs(row.payoff), MAX_PAYOFF) / MAX_PAYOFF
+    truth = heads.pick(signs, row.label)
+
+    def reward(sign):
+        agreement, both_hold = sign * truth, (sign == 0) & (truth == 0)
+        base = 1.0 * (agreement > 0) - 1.5 * (agreement < 0) + 0.5 * both_hold
+        return base * jnp.minimum(jnp.abs(row.payoff), MAX_PAYOFF) / MAX_PAYOFF
+
+    return jax.vmap(reward)(signs)
 
 
 def _matrix_rewards(row: Row, holding_cost: float) -> jax.Array:
-    return jnp.array(TRADING_R1_MATRIX)[:, row.label]
+    return jnp.stack([heads.pick(x, row.label) for x in jnp.array(TRADING_R1_MATRIX)])
 
 
 def _utility_rewards(row: Row, holding_cost: float) -> jax.Array:
     positions = jnp.array(DECISION_POSITIONS)
-    return utility(positions, jnp.abs(positions), row.payoff, holding_cost)
+    held = lambda x: utility(x, jnp.abs(x), row.payoff, holding_cost)  # noqa: E731
+    return jax.vmap(held)(positions)
 
 
 def utility(
@@ -241,7 +246,7 @@ CLAIM_REWARDS = {
 EXPECTED_CLAIM_REWARDS = {
     "f1": expected_f1,
     "net": claims_net,
-    "coverage_precision": lambda p, truth: jnp.mean(jnp.where(truth, p, 0.0)),
+    "coverage_precision": lambda p, truth: jnp.mean(jnp.where(truth, p, 0.0), axis=0),
 }
 DECISION_REWARDS = {
     "sign": _sign_rewards,

@@ -44,9 +44,10 @@ def sampled_loss(
     values = jax.vmap(rewards.parts, in_axes=(0, None, None))(
         theses, row, config
     )  # [K, 3]
-    log_probs = jax.vmap(policy.log_prob, in_axes=(None, 0))(logits, theses)  # [K, 3]
+    scores = jax.vmap(policy.score, in_axes=(None, 0))(logits, theses)  # [K, 3]
     estimator = ESTIMATORS[config.rft.estimator]
-    return estimator(log_probs, values * weights[None, :]), values.mean(0)
+    weighted = jax.vmap(jnp.multiply, in_axes=(1, 0), out_axes=1)(values, weights)
+    return estimator(scores, weighted), values.mean(0)
 
 
 def exact_loss(
@@ -65,7 +66,7 @@ def exact_loss(
       unweighted rewards [3].
     """
     expected = rewards.expected_parts(logits, row, config)
-    return -weights @ expected, expected
+    return -jnp.tensordot(weights, expected, axes=1), expected
 
 
 def row_loss(
@@ -95,15 +96,15 @@ def row_loss(
     Returns:
       A scalar, and the row's rewards, entropy and imitation losses.
     """
-    logits = model.apply(params, row.inputs)
+    heads, trunk = (model.apply(x, row.inputs) for x in policy.split_gradient(params))
+    logits = jax.tree.map(lambda x, y: x + (y - jax.lax.stop_gradient(y)), heads, trunk)
     if config.rft.estimator == "exact":
         gradient, earned = exact_loss(logits, row, weights, config)
     else:
         gradient, earned = sampled_loss(logits, uniforms, row, weights, config)
-    entropy = policy.entropy(logits).sum()
+    entropy = policy.entropy(logits).sum(0)
     anchor = losses.decision_loss(logits, row.label)
-    frozen = model.apply(policy.freeze_trunk(params), row.inputs)
-    claims_anchor = losses.claims_loss(frozen, row.truth, row.known)
+    claims_anchor = losses.claims_loss(heads, row.truth, row.known)
     loss = (
         gradient
         - entropy_coef * entropy
@@ -112,7 +113,8 @@ def row_loss(
     )
     names = ("structure_reward", "claims_reward", "decision_reward")
     metrics = dict(zip(names, earned, strict=True))
-    metrics |= {"reward": weights @ earned, "entropy": entropy}
+    reward = jnp.tensordot(weights, earned, axes=1)
+    metrics |= {"reward": reward, "entropy": entropy}
     metrics |= {"decision_loss": anchor, "claims_loss": claims_anchor}
     return loss, metrics
 
@@ -159,22 +161,19 @@ def objective(
     def loss_fn(state, key, step):
         rows_key, thesis_key = jax.random.split(key)
         rows = preprocess.draw(rows_key, panel, scaler, fold, stage.batch_days)
-        batch_size, num_claims = rows.truth.shape
+        num_claims, batch_size = rows.truth.shape
         draws = policy.num_uniforms(num_claims, config.model.sizing)
-        uniforms = jax.random.uniform(
-            thesis_key, (batch_size, stage.num_samples, draws)
-        )
+        shape = (stage.num_samples, draws, batch_size)
+        uniforms = policy.draw_uniforms(thesis_key, shape)
         weights = rewards.weights_at(step, stage.num_steps, config.reward)
         entropy_coef = entropy_coef_at(step, stage)
-        per_row = jax.vmap(row_loss, in_axes=(None, 0, 0, None, None, None, None))
-        loss, metrics = per_row(
+        loss, metrics = row_loss(
             state["policy"], uniforms, rows, weights, entropy_coef, model, config
         )
         mean = lambda x: descent.weighted_mean(x, rows.weight)  # noqa: E731
         loss, metrics = mean(loss), jax.tree.map(mean, metrics)
         if stage.kl_target:
-            each = jax.vmap(tether.divergence, in_axes=(None, None, 0, None))
-            kl = mean(each(state["policy"], params, rows, model))
+            kl = mean(tether.divergence(state["policy"], params, rows, model))
             charge, coef = tether.penalty(kl, state["kl_state"], stage.kl_target)
             loss, metrics = loss + charge, metrics | {"kl": kl, "kl_coef": coef}
         return loss, metrics

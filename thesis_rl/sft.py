@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import claims, descent, losses, policy, preprocess
+from thesis_rl import claims, descent, heads, losses, policy, preprocess
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Fold, Metrics, Panel, Params, Row, Split
 from thesis_rl.vocabulary import DECISION_POSITIONS, SECTION_NAMES
@@ -36,9 +36,9 @@ def sections_teacher(row: Row, config: FrozenConfigDict) -> jax.Array:
       [P] float32 in {0, 1}.
     """
     if config.sft.sections_teacher == "all":
-        return jnp.ones(len(SECTION_NAMES))
-    checkable = claims.by_section(config.claims) & row.known[None, :]
-    return jnp.any(checkable, axis=1).astype(jnp.float32)
+        return jnp.ones((len(SECTION_NAMES), *row.known.shape[1:]))
+    of_section = claims.by_section(config.claims)
+    return jnp.stack([row.known[own].any(0) for own in of_section]).astype(jnp.float32)
 
 
 def task_losses(
@@ -51,7 +51,8 @@ def task_losses(
     logits = model.apply(params, row.inputs)
     decision = losses.decision_loss(logits, row.label)
     if logits.size is not None:
-        decision += losses.size_loss(logits, jnp.array(DECISION_POSITIONS)[row.label])
+        wanted = heads.pick(jnp.array(DECISION_POSITIONS), row.label)
+        decision += losses.size_loss(logits, wanted)
     return jnp.stack(
         [
             losses.sections_loss(logits, sections_teacher(row, config)),
@@ -85,10 +86,8 @@ def objective(
 
     def loss_fn(state, key, step):
         rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_days)
-        per_row = jax.vmap(task_losses, in_axes=(None, 0, None, None))(
-            state["policy"], rows, model, config
-        )  # [B, 3]
-        tasks = descent.weighted_mean(per_row, rows.weight)
+        per_row = task_losses(state["policy"], rows, model, config)  # [3, B]
+        tasks = jnp.stack([descent.weighted_mean(x, rows.weight) for x in per_row])
         if learned:
             loss = losses.combine_uncertain(tasks, state["log_variances"])
         else:

@@ -52,7 +52,7 @@ def log_prob(params: jax.Array, position: jax.Array) -> jax.Array:
     Returns:
       A scalar.
     """
-    chex.assert_shape(params, (2,))
+    chex.assert_axis_dimension(params, 0, 2)
     mean, log_sd = _read(params)
     u = jnp.arctanh(jnp.clip(position, -LARGEST, LARGEST))
     log_slope = 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u))
@@ -119,7 +119,7 @@ def _read(params: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _mirrored(params: jax.Array) -> jax.Array:
-    return params * jnp.array([-1.0, 1.0])
+    return jnp.stack([-params[0], params[1]])
 
 
 def _mean_above_zero(params: jax.Array) -> jax.Array:
@@ -131,8 +131,11 @@ def _mean_above_zero(params: jax.Array) -> jax.Array:
     sd = jnp.exp(log_sd)
     low, high = jnp.maximum(mean - REACH * sd, 0.0), jnp.maximum(mean + REACH * sd, 0.0)
     half = (high - low) / 2
-    u = low + half * (1 + jnp.array(NODES, jnp.float32))
-    density = jnp.tanh(u) * norm.pdf(u, mean, sd)
-    return half * jnp.dot(
-        jnp.array(NODE_WEIGHTS, jnp.float32), density, precision="highest"
-    )
+
+    def density(node):
+        u = low + half * (1 + node)
+        return jnp.tanh(u) * norm.pdf(u, mean, sd)
+
+    values = jax.vmap(density)(jnp.array(NODES, jnp.float32))
+    weights = jnp.array(NODE_WEIGHTS, jnp.float32)
+    return half * jnp.tensordot(weights, values, axes=1, precision="highest")

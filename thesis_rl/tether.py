@@ -65,7 +65,7 @@ def divergence(
       model: the network of both.
     """
     logits, before = (model.apply(x, row.inputs) for x in (params, start))
-    return policy.kl(logits, before).sum()
+    return policy.kl(logits, before).sum(0)
 
 
 def penalty(

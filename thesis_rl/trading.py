@@ -1,7 +1,8 @@
 """What the compiled program trades: every stage, baseline, cost and size of capital."""
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ from thesis_rl.types import Market
 COST_SWEEP_BPS = (0.0, 2.0, 5.0, 10.0, 20.0)  # Of the value traded, all told.
 CAPITALS = (1e5, 1e6, 1e7, 1e8, 1e9, 1e10)  # In the currency of the volumes.
 CVAR_WINDOW = 252
+SIDE_BY_SIDE = 2**23  # Weights of all books that are traded at the same time.
 
 
 class Sensitivity(NamedTuple):
@@ -86,8 +88,8 @@ def trade(
         stated["sizes"] = sizes
 
     def book(mapping, x):
-        with_mean = jnp.concatenate([x, x.mean(0, keepdims=True)])
-        return trade_decisions(with_mean, mapping, market, config)
+        single, joint = (portfolio.positions(y, mapping) for y in (x, x.mean(0)))
+        return trade_positions(jnp.concatenate([single, joint[None]]), market, config)
 
     return {mapping: book(mapping, x) for mapping, x in stated.items()}
 
@@ -103,19 +105,43 @@ def trade_as_given(
         weights, _ = portfolio.target_weights(positions, market, rules)
         return simulate(weights, market, config)
 
-    return jax.vmap(book)(positions)
+    return each(book, positions, market)
+
+
+def each(book: Callable[[Any], Ledger], given: Any, market: Market) -> Ledger:
+    """Trades several books: side by side, or one after another where they are large.
+
+    Args:
+      book: trades one.
+      given: what it takes, with a leading axis [V].
+      market: [T, N].
+
+    Returns:
+      Ledgers with a leading axis [V].
+    """
+    num_books = len(jax.tree.leaves(given)[0])
+    if num_books * market.returns.size <= SIDE_BY_SIDE:
+        return jax.vmap(book)(given)
+    return jax.lax.map(book, given)
 
 
 def trade_decisions(
     probabilities: jax.Array, mapping: str, market: Market, config: FrozenConfigDict
 ) -> Ledger:
     """Trades several networks' or paths' decisions [V, T, N, A] under one mapping."""
+    return trade_positions(portfolio.positions(probabilities, mapping), market, config)
 
-    def book(probabilities):
-        orders = execution.sleeves(probabilities, mapping, market, config)
-        return simulate(orders.weights, market, config)
 
-    return jax.vmap(book)(probabilities)
+def trade_positions(
+    positions: jax.Array, market: Market, config: FrozenConfigDict
+) -> Ledger:
+    """Trades several books of positions [V, T, N] by the config's rules."""
+
+    def book(positions):
+        weights, _ = portfolio.target_weights(positions, market, config.backtest)
+        return simulate(weights, market, config)
+
+    return each(book, positions, market)
 
 
 def trade_at_pace(
@@ -154,7 +180,7 @@ def trade_at_pace(
         return simulate(wanted.weights, unseen, config, pace=wanted.pace)
 
     ledgers = {
-        mapping: jax.vmap(functools.partial(book, mapping=mapping))(with_mean)
+        mapping: each(functools.partial(book, mapping=mapping), with_mean, unseen)
         for mapping in portfolio.MAPPINGS
     }
     return ledgers, orders(with_mean[-1], config.backtest.mapping)
@@ -199,7 +225,7 @@ def sensitivity(
         controlled = book(weights * exposure[:, None])
     return Sensitivity(
         costs=jax.vmap(at_cost)(jnp.array(COST_SWEEP_BPS)),
-        capacity=jax.vmap(at_size)(jnp.array(CAPITALS)) if sized else None,
+        capacity=each(at_size, jnp.array(CAPITALS), market) if sized else None,
         controlled=controlled,
         exposure=exposure,
         clipped=orders.clipped,

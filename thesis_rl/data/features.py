@@ -27,12 +27,13 @@ def compute(prices: Prices, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndar
         ValueError: what `check_names` refuses.
     """
     check_names(names)
-    frames = [
-        _relative(prices, n) if n.endswith("_rel") else _base(prices, n) for n in names
-    ]
-    values = np.stack([frame.to_numpy(np.float32) for frame in frames], axis=-1)
+    values = np.empty((*prices.close.shape, len(names)), np.float32)
+    for i, name in enumerate(names):  # One float64 frame at a time is in memory.
+        relative = name.endswith("_rel")
+        values[..., i] = (_relative if relative else _base)(prices, name)
     available = np.isfinite(values)
-    return np.where(available, values, np.float32(0)), available
+    values[~available] = 0.0
+    return values, available
 
 
 def check_names(names: tuple[str, ...]) -> None:

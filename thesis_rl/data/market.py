@@ -15,6 +15,7 @@ from thesis_rl.types import Market
 VOLUME_WINDOW, VOLUME_MINIMUM = 21, 10  # Sessions, and how many must be quoted.
 VOLATILITY_WINDOW, VOLATILITY_MINIMUM = 60, 20
 BETA_WINDOW = 252
+BETA_NAMES = 256  # Computed at a time: the moments of all would fill the memory.
 
 
 def make(prices: Prices, delisting_return: float, delisting_gap: int) -> Market:
@@ -160,9 +161,13 @@ def _volatility(returns: pd.DataFrame):
 
 def _beta(returns: pd.DataFrame):
     market = returns.mean(axis=1).fillna(0.0)  # 0 while no name has a return.
-    return _floats(
-        stats.rolling_beta(returns.to_numpy(), market.to_numpy(), BETA_WINDOW)
-    )
+    values, beta = returns.to_numpy(), np.empty(returns.shape, np.float32)
+    for first in range(0, values.shape[1], BETA_NAMES):
+        names = slice(first, first + BETA_NAMES)
+        beta[:, names] = stats.rolling_beta(
+            values[:, names], market.to_numpy(), BETA_WINDOW
+        )
+    return _floats(beta)
 
 
 def _open_to_close(prices: Prices):

@@ -60,22 +60,9 @@ def build(config) -> Dataset:
       FileNotFoundError: a file or folder is missing.
     """
     source, evidence, signal = load(config)
-    values, available = features.compute(source, config.features)
-    made = labels.make(source.close, config.labels, source.member)
     quoted = source.close.notna().to_numpy()
-    listed = quoted if source.member is None else quoted & source.member.to_numpy()
-    available &= quoted[:, :, None]
-    table = claims.make_table(config.claims, config.features)
-    truth, known = evaluate_claims(values, available, table)
-    panel = Panel(
-        features=jnp.asarray(np.where(available, values, 0.0), jnp.float32),
-        available=jnp.asarray(available, jnp.bool_),
-        truth=truth,
-        known=known,
-        score=jnp.asarray(made.score, jnp.float32),
-        payoff=jnp.asarray(made.payoff, jnp.float32),
-        labelled=jnp.asarray(made.labelled & listed, jnp.bool_),
-    )
+    panel = make_panel(source, quoted, config)
+    source = source._replace(signals={})  # The panel has them, in half the space.
     delisting = config.backtest.delisting_return, config.backtest.delisting_gap
     return Dataset(
         panel=panel,
@@ -88,6 +75,41 @@ def build(config) -> Dataset:
         | market.describe(source, *delisting)
         | _count_masked(panel, quoted, config.features),
         evidence=evidence,
+    )
+
+
+def make_panel(source: Prices, quoted: np.ndarray, config) -> Panel:
+    """Makes features, claims and labels of every row.
+
+    Args:
+      source: frames [T, N].
+      quoted: [T, N] bool; what is not has no feature.
+      config: the experiment's.
+
+    Returns:
+      The panel.
+
+    Raises:
+      ValueError: names the config key that is wrong.
+    """
+    values, available = features.compute(source, config.features)
+    available &= quoted[:, :, None]
+    values[~available] = 0.0
+    # What has crossed is not kept on this side as well.
+    values = jnp.asarray(values, jnp.float32)
+    available = jnp.asarray(available, jnp.bool_)
+    table = claims.make_table(config.claims, config.features)
+    truth, known = evaluate_claims(values, available, table)
+    made = labels.make(source.close, config.labels, source.member)
+    listed = quoted if source.member is None else quoted & source.member.to_numpy()
+    return Panel(
+        features=values,
+        available=available,
+        truth=truth,
+        known=known,
+        score=jnp.asarray(made.score, jnp.float32),
+        payoff=jnp.asarray(made.payoff, jnp.float32),
+        labelled=jnp.asarray(made.labelled & listed, jnp.bool_),
     )
 
 
@@ -127,8 +149,9 @@ def evaluate_claims(
     values: jax.Array, available: jax.Array, table: claims.ClaimTable
 ) -> tuple[jax.Array, jax.Array]:
     """Checks the claims of every row: truth and known, each [T, N, C] bool."""
-    per_name = jax.vmap(claims.evaluate, in_axes=(0, 0, None))
-    return jax.vmap(per_name, in_axes=(0, 0, None))(values, available, table)
+    day = jax.vmap(claims.evaluate, in_axes=(0, 0, None))
+    # What every condition compares, of all days at once, is larger than the panel.
+    return jax.lax.map(lambda x: day(*x, table), (values, available))
 
 
 def _count_masked(panel: Panel, quoted: np.ndarray, names: tuple[str, ...]) -> dict:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
 from thesis_rl.data.prices import Prices
 
@@ -60,13 +59,16 @@ def make(config) -> Synthetic:
     market = MARKET_VOLATILITY * rng.standard_normal((config.num_days, 1))
     noise = np.sqrt(1 - config.strength**2) * rng.standard_normal(shape)
     noise[1:] += config.strength * total[:-1]
-    returns = vol * noise + market + DRIFT
-    close = 100 * np.cumprod(1 + returns, axis=0)
+    noise *= vol
+    noise += market
+    noise += DRIFT
+    close = _compounded(noise)
 
     dates = pd.bdate_range(FIRST_DAY, periods=config.num_days, name="date")
     width = len(str(config.num_names - 1))
     tickers = [f"SYN{i:0{width}d}" for i in range(config.num_names)]
-    frame = lambda x: pd.DataFrame(x, dates.as_unit("ns"), tickers)  # noqa: E731
+    index = dates.as_unit("ns")
+    frame = lambda x: pd.DataFrame(x, index, tickers, copy=False)  # noqa: E731
     return Synthetic(
         Prices(
             close=frame(close),
@@ -101,7 +103,17 @@ def _ar1(rng: np.random.Generator, half_life: float, shape) -> np.ndarray:
     phi = 0.5 ** (1 / half_life)
     shocks = np.sqrt(1 - phi**2) * rng.standard_normal(shape)
     shocks[0] /= np.sqrt(1 - phi**2)
+    from scipy.signal import lfilter  # A second, that real prices need not wait for.
+
     return lfilter([1.0], [1.0, -phi], shocks, axis=0)
+
+
+def _compounded(returns: np.ndarray) -> np.ndarray:
+    """Turns returns [T, N] into prices that start near 100, in their place."""
+    returns += 1
+    np.cumprod(returns, axis=0, out=returns)
+    returns *= 100
+    return returns
 
 
 def _total_signal(signals: dict[str, np.ndarray], kind: str) -> np.ndarray:
