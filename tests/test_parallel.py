@@ -50,6 +50,7 @@ def test_eight_devices_learn_what_two_do_bit_for_bit(on_two, tmp_path):
         np.testing.assert_array_equal(on_eight[name], expected, name)
 
 
+@pytest.mark.slow
 def test_one_device_learns_the_same_to_rounding(on_two, tmp_path):
     file = tmp_path / "learned.npz"
     on_one = learned(file, start(file, 1))
@@ -57,6 +58,7 @@ def test_one_device_learns_the_same_to_rounding(on_two, tmp_path):
         np.testing.assert_allclose(on_one[name], expected, 1e-4, 1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does_bit_for_bit(on_two, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

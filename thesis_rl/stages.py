@@ -110,12 +110,13 @@ class Program:
             jax.tree.map(lambda x: x[:num_runs], tree), group, mesh
         )
         self._jobs, self._num_runs, self._panel = self._lay_out(jobs), num_runs, panel
-        self._static = {"stage": stage, "config": config, "group": group, "mesh": mesh}
+        self._static = {"stage": stage, "config": config, "mesh": mesh}
+        self._grouped = self._static | {"group": group}
 
     def compile(self, warm: Params) -> None:
         """Compiles by taking no step at all, from parameters of the right shapes."""
         params, state = self.begin(warm)
-        finish(params, self.advance(params, state, 0, 0), **self._static)
+        finish(params, self.advance(params, state, 0, 0), **self._grouped)
 
     def begin(self, warm: Params | None) -> tuple[Params, State]:
         """Stands at the start, with what imitation left, [R, ...]."""
@@ -125,11 +126,11 @@ class Program:
     def advance(self, params: Params, state: State, first: int, stop: int) -> State:
         """Takes the steps from `first` until before `stop`."""
         own = self._jobs, params, state
-        return advance(*own, self._panel, first, stop, **self._static)
+        return advance(*own, self._panel, first, stop, **self._grouped)
 
     def finish(self, params: Params, state: State) -> tuple[Params, Metrics]:
         """Brings what was learned to every process, as NumPy arrays."""
-        return parallel.collect(finish(params, state, **self._static), self._num_runs)
+        return parallel.collect(finish(params, state, **self._grouped), self._num_runs)
 
 
 def compile_side_by_side(programs: dict[str, Program]) -> None:
@@ -152,7 +153,6 @@ def begin(
     *,
     stage: str,
     config: FrozenConfigDict,
-    group: int,
     mesh: Mesh,
 ) -> tuple[Params, State]:
     """Stands all networks at the start of a stage, laid out by `parallel.share_out`."""
@@ -162,7 +162,8 @@ def begin(
         params = training.start(stage, job, warm, panel, config)
         return params, training.begin(stage, job, params, panel, config)
 
-    return parallel.spread(one, group, mesh)((jobs, warm), panel)
+    one_by_one = parallel.spread(one, 1, mesh)  # Drawing in groups is slow to compile.
+    return one_by_one((jobs, warm), panel)
 
 
 @_of_stage
