@@ -159,6 +159,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     config.model = config_dict.create(
         hidden=(64, 64),
         sizing=False,  # A continuous position stated beside the decision.
+        matmul="float32",  # or bfloat16, for accelerators
     )
     config.sft = config_dict.create(
         num_steps=10 if smoke else 100,

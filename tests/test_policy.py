@@ -224,3 +224,17 @@ def test_columns_off_the_trunk_reach_the_claims_alone():
     for head in (reads.sections, reads.decision):
         assert head[:, 0].any() and not head[:, 1].any()
     assert reads.claims[:, 0].any() and reads.claims[:, 1].any()
+
+
+def test_half_as_precise_products_give_nearly_the_same():
+    sizes = {"num_claims": C, "hidden": (64, 64), "trunk": (True,) * 34}
+    exact = policy.Policy(**sizes)
+    rough = policy.Policy(**sizes, matmul="bfloat16")
+    inputs = jax.random.normal(jax.random.key(1), (34,))
+    params = exact.init(jax.random.key(0), inputs)
+    chex.assert_trees_all_equal(params, rough.init(jax.random.key(0), inputs))
+    expected = jax.jit(exact.apply)(params, inputs)
+    found = jax.jit(rough.apply)(params, inputs)
+    chex.assert_trees_all_equal_dtypes(found, expected)
+    chex.assert_trees_all_close(found, expected, atol=0.05)
+    assert not np.array_equal(found.decision, expected.decision)

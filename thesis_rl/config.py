@@ -32,6 +32,7 @@ CHOICES = {
     "path.credit": credit.CREDITS,
     "path.risk": credit.RISKS,
     "calibration.scaling": ("temperature", "vector"),
+    "model.matmul": ("float32", "bfloat16"),
     "size": ("full", "smoke"),
 }
 LOWER_BOUNDS = {
@@ -241,8 +242,7 @@ def _check_curriculum(curriculum) -> None:
         raise ValueError(f"config.reward.curriculum has the fractions {fractions}")
     if fractions != sorted(set(fractions)):
         raise ValueError(
-            f"config.reward.curriculum must have growing fractions of training, "
-            f"got {fractions}"
+            f"config.reward.curriculum must have growing fractions, got {fractions}"
         )
     for fraction, values in curriculum:
         where = f"config.reward.curriculum at {fraction}"

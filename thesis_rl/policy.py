@@ -37,13 +37,15 @@ class Policy(nn.Module):
     hidden: Sequence[int]
     trunk: Sequence[bool]  # [I], the columns that the trunk reads.
     sizing: bool = False  # Whether it states a position beside the decision.
+    matmul: str = "float32"  # Of what products are made; their sums are float32.
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> Logits:
         h, read = inputs, self.trunk
         for width in self.hidden:
             kernel, bias = Dense(width)(len(h))
-            h = nn.relu(_affine(_select(kernel, read), bias, _select(h, read)))
+            h = self.product(_select(kernel, read), _select(h, read))
+            h = nn.relu(jax.vmap(jnp.add)(h, bias))
             read = (True,) * width
         outputs = {
             "sections": len(SECTION_NAMES),
@@ -58,11 +60,17 @@ class Policy(nn.Module):
         # One product for all heads.
         kernels, biases = zip(*weights.values(), strict=True)
         kernel = jnp.concatenate([_select(k[: len(h)], read) for k in kernels], axis=1)
-        logits = _affine(kernel, jnp.concatenate(biases), _select(h, read))
+        logits = self.product(kernel, _select(h, read))
+        logits = jax.vmap(jnp.add)(logits, jnp.concatenate(biases))
         ends = np.cumsum([*outputs.values()])[:-1]
         logits = dict(zip(outputs, jnp.split(logits, ends), strict=True))
-        logits["claims"] += weights["claims"][0][len(h) :].T @ inputs
+        logits["claims"] += self.product(weights["claims"][0][len(h) :], inputs)
         return Logits(**logits)
+
+    def product(self, kernel: jax.Array, x: jax.Array) -> jax.Array:
+        """Multiplies a kernel [I, O] with what it reads, [I, ...], to [O, ...]."""
+        of, to = jnp.dtype(self.matmul), jnp.float32
+        return jnp.matmul(kernel.T.astype(of), x.astype(of), preferred_element_type=to)
 
 
 class Dense(nn.Module):
@@ -75,10 +83,6 @@ class Dense(nn.Module):
         shape = (num_inputs, self.num_outputs)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         return kernel, self.param("bias", nn.initializers.zeros, shape[1:])
-
-
-def _affine(kernel: jax.Array, bias: jax.Array, x: jax.Array) -> jax.Array:
-    return jax.vmap(jnp.add)(kernel.T @ x, bias)
 
 
 def _select(x: jax.Array, wanted: Sequence[bool]) -> jax.Array:

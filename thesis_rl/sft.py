@@ -22,6 +22,7 @@ def make_model(config: FrozenConfigDict) -> policy.Policy:
         hidden=config.model.hidden,
         trunk=kept + kept,
         sizing=config.model.sizing,
+        matmul=config.model.matmul,
     )
 
 
