@@ -2,6 +2,7 @@
 
     python experiments/benchmark_as_of.py
     python experiments/benchmark_as_of.py --repeats=9
+    python experiments/benchmark_as_of.py --json
 
 500 names × 2,500 daily decisions × 5 sources: values and ages of each, limited in age.
 Events stand as they are stored, name after name. merge_asof takes the version that was
@@ -12,7 +13,9 @@ made beforehand; the last column is with that sort.
 Every time is a median over repeats that take turns, in one process.
 """
 
+import argparse
 import functools
+import json
 import pathlib
 import statistics
 import sys
@@ -23,13 +26,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
-from absl import app, flags  # noqa: E402
 
+from experiments.shell import run_from_shell  # noqa: E402
 from thesis_rl.data import events  # noqa: E402
-
-_REPEATS = flags.DEFINE_integer("repeats", 7, "Timed calls of each.", 1)
-_NAMES = flags.DEFINE_integer("names", 500, "N.", 1)
-_DAYS = flags.DEFINE_integer("days", 2500, "T.", 30)
 
 DAY = 86_400 * 10**9  # In nanoseconds.
 MAX_AGE_DAYS = {"fundamentals": 200, "filings": 200, "insiders": 90, "macro": 62}
@@ -124,26 +123,50 @@ def time_source(
     return milliseconds(calls, repeats)
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]!r}")
-    names = np.array([f"N{number:03d}" for number in range(_NAMES.value)], object)
-    days = pd.bdate_range("2014-01-02 21:00", periods=_DAYS.value).as_unit("ns")
-    print(f"{len(names):,} names × {len(days):,} decisions, milliseconds")
-    print(f"{'':14}{'rows':>12}{'as_of':>9}{'merge_asof':>12}{'ratio':>7}{'+ sort':>9}")
-    total = np.zeros(4)
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Reads the arguments, and says in one line what is wrong with them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--repeats", type=int, default=7, help="timed calls of each")
+    parser.add_argument("--names", type=int, default=500, help="N")
+    parser.add_argument("--days", type=int, default=2500, help="T")
+    parser.add_argument("--json", action="store_true", help="print numbers alone")
+    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
+    return parser.parse_args(argv)
+
+
+def measure(num_names: int, num_days: int, repeats: int) -> dict[str, dict]:
+    """Returns, by source and of all, the number of events and milliseconds of each."""
+    names = np.array([f"N{number:03d}" for number in range(num_names)], object)
+    days = pd.bdate_range("2014-01-02 21:00", periods=num_days).as_unit("ns")
+    columns = "events", "ours", "merge_asof", "with_sort"
+    found = {}
     for name, source in random_sources(names, days).items():
         max_age = pd.Timedelta(days=MAX_AGE_DAYS[name])
-        taken = time_source(source, names, days, max_age, _REPEATS.value)
-        _print_row(name, len(source), *taken)
-        total += [len(source), *taken]
-    _print_row("all", *total)
+        taken = time_source(source, names, days, max_age, repeats)
+        found[name] = dict(zip(columns, [len(source), *taken], strict=True))
+    total = {column: sum(row[column] for row in found.values()) for column in columns}
+    return found | {"all": total}
 
 
-def _print_row(name: str, rows: float, ours: float, theirs: float, sorting: float):
-    ratio = ours / theirs
-    print(f"{name:14}{rows:12,.0f}{ours:9.1f}{theirs:12.1f}{ratio:7.2f}{sorting:9.1f}")
+def main(argv: list[str]) -> None:
+    args = parse(argv)
+    found = measure(args.names, args.days, args.repeats)
+    if args.json:
+        print(json.dumps(found))
+        return
+    print(f"{args.names:,} names × {args.days:,} decisions, milliseconds")
+    print(f"{'':14}{'rows':>12}{'as_of':>9}{'merge_asof':>12}{'ratio':>7}{'+ sort':>9}")
+    for name, row in found.items():
+        ratio = row["ours"] / row["merge_asof"]
+        print(
+            f"{name:14}{row['events']:12,}{row['ours']:9.1f}{row['merge_asof']:12.1f}"
+            f"{ratio:7.2f}{row['with_sort']:9.1f}"
+        )
 
 
 if __name__ == "__main__":
-    app.run(main)
+    run_from_shell(main)

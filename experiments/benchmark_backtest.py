@@ -2,18 +2,21 @@
 
     python experiments/benchmark_backtest.py
     python experiments/benchmark_backtest.py --repeats=9
+    python experiments/benchmark_backtest.py --json
 
 1. One book, 1,000 days × 500 names. Ours: commission, half-spread, impact, cap,
    borrow, interest and delisting, the whole ledger. vectorbt: one shared-cash
    portfolio to target percents with a fee, and its returns. Compiling is left out of
-   both. Without vectorbt (`pip install vectorbt`) ours is timed alone.
+   both. Without vectorbt (`pip install -e '.[bench]'`) ours is timed alone.
 2. One compiled call: S seeds of 20 names over the test days of F folds, end to end as
    a walk-forward trades them, each at five cost levels.
 
 Every time is a median over repeats that take turns, on the machine it runs on.
 """
 
+import argparse
 import functools
+import json
 import math
 import pathlib
 import statistics
@@ -26,20 +29,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
-from absl import app, flags, logging  # noqa: E402
 
+from experiments.shell import run_from_shell  # noqa: E402
 from thesis_rl import backtest  # noqa: E402
 from thesis_rl.backtest import Costs  # noqa: E402
 from thesis_rl.types import Market  # noqa: E402
-
-_REPEATS = flags.DEFINE_integer("repeats", 5, "Timed calls of each.", 1)
-_FOLDS = flags.DEFINE_integer("folds", 22, "F of the evaluation.", 1)
-_SEEDS = flags.DEFINE_integer("seeds", 6, "S of the evaluation.", 1)
 
 CAPITAL = 1e8
 FULL = Costs(1.0, 2.0, 1.0, 0.05, borrow_rate=0.01, cash_rate=0.02)
 SWEEP_BPS = (0.0, 2.0, 5.0, 10.0, 20.0)
 TEST_DAYS = 63  # A fold.
+EVALUATED_NAMES = 20
 
 
 def random_book(num_days: int, num_names: int) -> tuple[jax.Array, Market]:
@@ -103,19 +103,17 @@ def vectorbt_returns(weights: jax.Array, market: Market) -> Callable | None:
     return call
 
 
-def time_one_book(repeats: int) -> None:
-    weights, market = random_book(1000, 500)
+def time_one_book(
+    num_days: int, num_names: int, repeats: int
+) -> tuple[float, float | None]:
+    """Returns the seconds of one book, here and in vectorbt; None without it."""
+    weights, market = random_book(num_days, num_names)
     trade = jax.jit(functools.partial(backtest.simulate, capital=CAPITAL))
-    ours = functools.partial(trade, weights, market, FULL)
+    calls = [functools.partial(trade, weights, market, FULL)]
     theirs = vectorbt_returns(weights, market)
-    taken = seconds([ours] if theirs is None else [ours, theirs], repeats)
-    print("One book, 1,000 days × 500 names")
-    print(f"  thesis_rl, full cost model  {1e3 * taken[0]:8.1f} ms")
     if theirs is None:
-        print("  vectorbt is not installed: pip install vectorbt")
-    else:
-        print(f"  vectorbt, fees              {1e3 * taken[1]:8.1f} ms")
-        print(f"  ratio                       {taken[1] / taken[0]:8.1f}")
+        return *seconds(calls, repeats), None
+    return tuple(seconds([*calls, theirs], repeats))
 
 
 def evaluation(weights: jax.Array, market: Market, sweep: jax.Array) -> jax.Array:
@@ -137,29 +135,57 @@ def evaluation(weights: jax.Array, market: Market, sweep: jax.Array) -> jax.Arra
     return jax.vmap(jax.vmap(net, (None, 0)), (0, None))(weights, sweep)
 
 
-def time_evaluation(num_folds: int, num_seeds: int, repeats: int) -> None:
-    num_days, num_names = num_folds * TEST_DAYS, 20
+def time_evaluation(num_folds: int, num_seeds: int, repeats: int) -> float:
+    """Returns the seconds of a whole evaluation in one call."""
+    num_days, num_names = num_folds * TEST_DAYS, EVALUATED_NAMES
     _, market = random_book(num_days, num_names)
     shape = (num_seeds, num_days, num_names)
     weights = _floats(np.random.default_rng(1).normal(0, 1 / num_names, shape))
     sweep = jnp.array(SWEEP_BPS)
     call = functools.partial(jax.jit(evaluation), weights, market, sweep)
-    (taken,) = seconds([call], repeats)
-    rows = math.prod(shape) * len(SWEEP_BPS)
-    print(
-        f"{num_folds} folds of {TEST_DAYS} days × {num_seeds} seeds × "
-        f"{len(SWEEP_BPS)} cost levels, {num_names} names, one call\n"
-        f"  {1e3 * taken:.1f} ms, {rows / taken:.3g} rows a second"
+    return seconds([call], repeats)[0]
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Reads the arguments, and says in one line what is wrong with them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
+    parser.add_argument("--repeats", type=int, default=5, help="timed calls of each")
+    parser.add_argument("--days", type=int, default=1000, help="of the one book")
+    parser.add_argument("--names", type=int, default=500, help="of the one book")
+    parser.add_argument("--folds", type=int, default=22, help="of the evaluation")
+    parser.add_argument("--seeds", type=int, default=6, help="of the evaluation")
+    parser.add_argument("--json", action="store_true", help="print numbers alone")
+    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]!r}")
-    logging.set_verbosity(logging.WARNING)
-    time_one_book(_REPEATS.value)
-    time_evaluation(_FOLDS.value, _SEEDS.value, _REPEATS.value)
+    args = parse(argv)
+    ours, theirs = time_one_book(args.days, args.names, args.repeats)
+    all_of_it = time_evaluation(args.folds, args.seeds, args.repeats)
+    if args.json:
+        found = {"seconds": ours, "vectorbt_seconds": theirs}
+        print(json.dumps(found | {"evaluation_seconds": all_of_it}))
+        return
+    print(f"One book, {args.days:,} days × {args.names:,} names")
+    print(f"  thesis_rl, full cost model  {1e3 * ours:8.1f} ms")
+    if theirs is None:
+        print("  vectorbt is not installed: pip install -e '.[bench]'")
+    else:
+        print(f"  vectorbt, fees              {1e3 * theirs:8.1f} ms")
+        print(f"  ratio                       {theirs / ours:8.1f}")
+    days = args.folds * TEST_DAYS
+    rows = math.prod((args.seeds, days, EVALUATED_NAMES, len(SWEEP_BPS)))
+    print(
+        f"{args.folds} folds of {TEST_DAYS} days × {args.seeds} seeds × "
+        f"{len(SWEEP_BPS)} cost levels, {EVALUATED_NAMES} names, one call\n"
+        f"  {1e3 * all_of_it:.1f} ms, {rows / all_of_it:.3g} rows a second"
+    )
 
 
 if __name__ == "__main__":
-    app.run(main)
+    run_from_shell(main)

@@ -11,6 +11,7 @@
 Times are medians over repeats that take turns, compiled before.
 """
 
+import argparse
 import pathlib
 import sys
 
@@ -19,10 +20,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
-from absl import app, logging  # noqa: E402
 from ml_collections import FrozenConfigDict  # noqa: E402
 
 from experiments import benchmark_backtest, planted, rft_path  # noqa: E402
+from experiments.shell import run_from_shell  # noqa: E402
 from thesis_rl import (  # noqa: E402
     credit,
     experiment,
@@ -49,7 +50,7 @@ def make_config(num_names: int = 20, **path) -> FrozenConfigDict:
     return FrozenConfigDict(config)
 
 
-def time_steps() -> None:
+def time_steps(repeats: int) -> None:
     """Prints what a row costs, as a thesis and on a path."""
     config = make_config()
     prepared = experiment.prepare(config)
@@ -65,9 +66,7 @@ def time_steps() -> None:
     )
     names, stage = market.returns.shape[1], config.path
     rows = config.rft.batch_days * names, stage.num_paths * stage.num_days * names
-    spent = benchmark_backtest.seconds(
-        [by_row, by_path], benchmark_backtest.flags.FLAGS.repeats
-    )
+    spent = benchmark_backtest.seconds([by_row, by_path], repeats)
     each = [1e6 * t / (n * NUM_STEPS) for t, n in zip(spent, rows, strict=True)]
     print(f"A row step: {each[0]:.3f} µs a row. A path step: {each[1]:.3f} µs a row.")
     print(f"A path step costs {each[1] / each[0]:.2f} times a row step, row by row.")
@@ -106,11 +105,16 @@ def compare_credits() -> None:
 
 
 def main(argv: list[str]) -> None:
-    del argv
-    logging.set_verbosity(logging.WARNING)
-    time_steps()
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--repeats", type=int, default=5, help="timed calls of each")
+    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
+    time_steps(parser.parse_args(argv).repeats)
     compare_credits()
 
 
 if __name__ == "__main__":
-    app.run(main)
+    run_from_shell(main)

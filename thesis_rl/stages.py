@@ -145,7 +145,7 @@ _of_stage = functools.partial(
 )
 
 
-@_of_stage
+@functools.partial(jax.jit, static_argnames=("stage", "config", "mesh"))
 def begin(
     jobs: Job,
     warm: Params | None,
