@@ -6,13 +6,15 @@ python experiments/run.py --config=experiments/rft.py --config.rft.num_steps=400
 """
 
 import concurrent.futures
+import contextlib
 import datetime
+import math
 import os
 import pathlib
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
@@ -89,22 +91,24 @@ def run(
     now = datetime.datetime.now(datetime.UTC)
     ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
     writes = jax.process_index() == 0
-    if writes:
-        trials.read(ledger)  # A damaged one is refused before an hour is spent.
+    with agreement():
+        if writes:
+            trials.read(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     prepared = experiment.prepare(config)
     for notice in prepared.dataset.report.get("notices", ()):
         say(notice)
     loaded = time.perf_counter()
     git, folder = fingerprint.git_state(ROOT), pathlib.Path(workdir)
-    if writes:
-        trials.open_for_lines(ledger)
-        claim = run_folder.reclaim if resume else run_folder.claim
-        folder = claim(workdir, config.to_dict())
     saves = None
-    if save_seconds:
-        same = identity(config.to_dict(), prepared.dataset, git["revision"])
-        saves = Saves(folder / "saves", same)
+    with agreement():
+        if writes:
+            trials.open_for_lines(ledger)
+            claim = run_folder.reclaim if resume else run_folder.claim
+            folder = claim(workdir, config.to_dict())
+        if save_seconds:
+            same = identity(config.to_dict(), prepared.dataset, fingerprint.code_hash())
+            saves = Saves(folder / "saves", same)
     outcome = experiment.execute(prepared, say, tell, saves, save_seconds)
     if not writes:
         return None
@@ -130,6 +134,20 @@ def run(
     return summary
 
 
+@contextlib.contextmanager
+def agreement() -> Iterator[None]:
+    """Stops every process where what one of them does here fails."""
+    from thesis_rl import parallel
+
+    failure = None
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        failure = error
+    if parallel.any_process(failure is not None):
+        raise failure or ValueError("another process stopped; it says why")
+
+
 def prepare_machine() -> None:
     """Makes use of every core, and of programs that were compiled before."""
     from thesis_rl import machine
@@ -152,8 +170,13 @@ def main(argv: list[str]) -> None:
         raise ValueError("which experiment? Give --config=experiments/rft.py")
     if _RESUME.value and not _WORKDIR.value:
         raise ValueError("which run goes on? Give its folder, --workdir=DIR")
-    if _SAVE_SECONDS.value < 0:
-        raise ValueError(f"--save_seconds={_SAVE_SECONDS.value} is below 0")
+    if not 0 <= _SAVE_SECONDS.value < math.inf:
+        raise ValueError(f"--save_seconds={_SAVE_SECONDS.value} is no number from 0 up")
+    if _RESUME.value and not _SAVE_SECONDS.value:
+        raise ValueError("--resume reads what was saved; leave out --save_seconds=0")
+    joining = _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
+    if any(x is not None for x in joining) and not _CONFIG.value.distributed:
+        raise ValueError("several processes need --config.distributed=True as well")
     logging.set_verbosity(logging.WARNING)
     console = Console(log_path=False)
     config = FrozenConfigDict(_CONFIG.value)

@@ -92,7 +92,8 @@ def run(
     programs = sweep.prepare(points)
     trials.open_for_lines(ledger)
     claim = run_folder.reclaim if resume else run_folder.claim
-    folder = claim(workdir, config.to_dict())
+    # Other points are another sweep, and may not be written over these.
+    folder = claim(workdir, config.to_dict() | {"vary": list(settings)})
     git = fingerprint.git_state(ROOT)
     tried, made = [], []
     for experiment, shared in programs:
@@ -199,6 +200,8 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     console = Console(log_path=False)
     now = datetime.datetime.now(datetime.UTC)
+    if given.config.distributed:
+        raise ValueError("a sweep runs in one process; set config.distributed=False")
     if given.resume and not given.workdir:
         raise ValueError("which sweep goes on? Give its folder, --workdir=DIR")
     workdir = given.workdir or default_workdir(now).replace("runs/", "runs/sweep-")

@@ -70,13 +70,13 @@ def test_a_follower_finds_its_pace_and_saves_when_it_is_time(tmp_path, monkeypat
     assert follower.resume("rft", state(0))[1] == 0
     assert follower.until("rft", 0, 5) == 1
     now[0] = 5.5
-    follower.after("rft", 0, 1, 5, state(1))
-    assert told[-1] == progress.Standing("rft", 1, 5, 4 * 10 / 0.5, 2.0, 7.5)
+    follower.after("rft", 0, 1, 3, state(1))
+    assert told[-1] == progress.Standing("rft", 1, 5, 3 * 10 / 0.5, 2.0, 5.0)
     assert follower.until("rft", 1, 5) == 5  # Four steps in two seconds.
     assert follower.until("rft", 1, 100) == 5
     assert not (tmp_path / "saves").exists()
     now[0] = 70.0
-    follower.after("rft", 1, 3, 5, state(3))
+    follower.after("rft", 1, 3, 3, state(3))
     saves.close()
     assert Saves(tmp_path / "saves", SAME).load("rft", state(0))[1] == 3
     assert follower.seconds == {"compile": 5.0, "train": 65.0}

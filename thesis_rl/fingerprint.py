@@ -104,6 +104,15 @@ def file_hash(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def code_hash() -> str:
+    """Hashes the sources of this package, committed or not."""
+    folder, digest = Path(__file__).parent, hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(f"{file.relative_to(folder)}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def git_state(folder: Path) -> dict:
     """Returns the revision of the code and whether it was changed since, or nulls."""
     try:

@@ -49,4 +49,7 @@ def join_processes(
             "--coordinator, --num_processes and --process_id go together; on a cluster "
             "that JAX knows leave out all three"
         )
-    jax.distributed.initialize(coordinator, num_processes, process_id)
+    # Those that only help wait at the end for the one that judges and writes.
+    jax.distributed.initialize(
+        coordinator, num_processes, process_id, shutdown_timeout_seconds=86_400
+    )

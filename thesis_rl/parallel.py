@@ -88,6 +88,13 @@ def agree(number: int) -> int:
     return int(multihost_utils.broadcast_one_to_all(np.int32(number)))
 
 
+def any_process(failed: bool) -> bool:
+    """Tells every process whether something failed in one of them."""
+    if jax.process_count() == 1:
+        return failed
+    return bool(multihost_utils.process_allgather(np.int32(failed)).any())
+
+
 def collect(tree: Any, num_runs: int) -> Any:
     """Brings runs back to every process, without those that filled up the last group.
 

@@ -71,17 +71,17 @@ class Follower:
         return min(num_steps, step + steps)
 
     def after(
-        self, stage: str, step: int, stop: int, num_steps: int, state: State
+        self, stage: str, step: int, stop: int, num_runs: int, state: State
     ) -> None:
         """Measures the pace, tells it, and saves what is due."""
         jax.block_until_ready(state)
         now = time.monotonic()
         pace = max(now - self._looked, 1e-6) / (stop - step)
         self._seconds_a_step, self._looked = pace, now
-        num_runs = len(jax.tree.leaves(state.metrics)[0])
+        num_steps = jax.tree.leaves(state.metrics)[0].shape[1]
         rows = num_runs * self._rows_per_step(stage) / pace
         left = (num_steps - stop) * pace
-        reward = _mean_at(state.metrics.get("reward"), stop - 1)
+        reward = _mean_at(state.metrics.get("reward"), stop - 1, num_runs)
         self._tell(Standing(stage, stop, num_steps, rows, left, reward))
         self._unsaved[stage] = stop, state
         due = now - self._saved >= self._save_seconds
@@ -92,9 +92,13 @@ class Follower:
             self._saved = time.monotonic()
 
 
-def _mean_at(metric: jax.Array | None, step: int) -> float | None:
-    """Averages a metric [R, num_steps] at one step over this process's networks."""
+def _mean_at(metric: jax.Array | None, step: int, num_runs: int) -> float | None:
+    """Averages a metric at one step over those of the networks that are here."""
     if metric is None:
         return None
-    own = [shard.data for shard in metric.addressable_shards]
-    return float(np.mean([np.asarray(x)[:, step].mean() for x in own]))
+    own = [
+        np.asarray(shard.data)[: max(num_runs - (shard.index[0].start or 0), 0), step]
+        for shard in metric.addressable_shards
+    ]
+    values = np.concatenate(own)
+    return float(values.mean()) if values.size else None

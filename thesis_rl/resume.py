@@ -96,19 +96,19 @@ class Saves:
         return self._managers[stage]
 
 
-def identity(config: dict, dataset: Dataset, code: str | None) -> dict[str, Any]:
+def identity(config: dict, dataset: Dataset, code: str) -> dict[str, Any]:
     """Lists what two trainings must share to be the same, bit for bit.
 
     Args:
       config: the experiment's, as plain values.
-      dataset: what it trains on.
-      code: revision, where known.
+      dataset: what it trains on and trades.
+      code: of `fingerprint.code_hash`.
     """
     device = jax.devices()[0]
-    arrays = (np.ascontiguousarray(x) for x in dataset.panel)
     data = hashlib.sha256()
-    for array in arrays:
-        data.update(array)
+    for array in (*dataset.panel, *dataset.market):
+        if array is not None:
+            data.update(np.ascontiguousarray(array))
     return {
         "config": hashlib.sha256(files.to_json(config).encode()).hexdigest()[:12],
         "data": data.hexdigest()[:12],

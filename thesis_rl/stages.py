@@ -6,6 +6,7 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
@@ -25,9 +26,12 @@ class Watch(Protocol):
         """Returns the step before which to stop next."""
 
     def after(
-        self, stage: str, step: int, stop: int, num_steps: int, state: State
+        self, stage: str, step: int, stop: int, num_runs: int, state: State
     ) -> None:
-        """Sees the state [R, ...] after the steps from `step` until before `stop`."""
+        """Sees the state after the steps from `step` until before `stop`.
+
+        Its leading axes begin with `num_runs` networks; others fill up a group.
+        """
 
 
 class Unwatched:
@@ -40,7 +44,7 @@ class Unwatched:
         return num_steps
 
     def after(
-        self, stage: str, step: int, stop: int, num_steps: int, state: State
+        self, stage: str, step: int, stop: int, num_runs: int, state: State
     ) -> None:
         pass
 
@@ -85,7 +89,7 @@ def train(
         while step < num_steps:
             stop = watch.until(label + stage, step, num_steps)
             state = program.advance(params, state, step, stop)
-            watch.after(label + stage, step, stop, num_steps, state)
+            watch.after(label + stage, step, stop, num_runs[stage], state)
             step = stop
         learned[stage] = program.finish(params, state)
         warm = learned["sft"][0]
@@ -113,6 +117,13 @@ class Program:
         self._static = {"stage": stage, "config": config, "mesh": mesh}
         self._grouped = self._static | {"group": group}
 
+    def blank(self) -> Params:
+        """Returns zeros in the shapes of the first parameters, [R, ...]."""
+        start = functools.partial(begin, **self._static)
+        shapes, _ = jax.eval_shape(start, self._jobs, None, self._panel)
+        zeros = lambda x: np.zeros((self._num_runs, *x.shape[1:]), x.dtype)  # noqa: E731
+        return jax.tree.map(zeros, shapes)
+
     def compile(self, warm: Params) -> None:
         """Compiles by taking no step at all, from parameters of the right shapes."""
         params, state = self.begin(warm)
@@ -135,9 +146,9 @@ class Program:
 
 def compile_side_by_side(programs: dict[str, Program]) -> None:
     """Compiles the programs of all stages at once."""
-    shapes, _ = programs["sft"].begin(None)
+    warm = programs["sft"].blank()
     with ThreadPoolExecutor(len(programs)) as pool:
-        list(pool.map(lambda program: program.compile(shapes), programs.values()))
+        list(pool.map(lambda program: program.compile(warm), programs.values()))
 
 
 _of_stage = functools.partial(

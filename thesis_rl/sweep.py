@@ -12,6 +12,7 @@ import pandas as pd
 from thesis_rl import (
     checkpoint,
     evaluation,
+    fingerprint,
     inference,
     preparation,
     resume,
@@ -95,7 +96,7 @@ def run(
     num_runs = len(points) * config.num_seeds * len(folds.test_start)
     plural = "s" if len(points) > 1 else ""
     say(f"Training {len(points)} point{plural} in one program: {num_runs} runs")
-    same = resume.identity(config.to_dict(), dataset, None)
+    same = resume.identity(config.to_dict(), dataset, fingerprint.code_hash())
     done = []
     for batch in batches(points):
         named = json.dumps([same, [str(point.values) for point in batch]])

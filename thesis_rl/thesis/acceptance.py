@@ -49,7 +49,9 @@ def compile_schema(schema: Schema) -> Check:
             case {"enum": values} | {"const": values} if len(said) == 1:
                 texts = [values] if "const" in said else values
                 return lambda value: isinstance(value, str) and value in texts
-            case {"type": str(kind)} if said.keys() <= {"type"} | KEYWORDS[kind]:
+            case {"type": str(kind)} if (
+                said.keys() <= {"type"} | KEYWORDS.get(kind, set()) and kind in CHECKS
+            ):
                 return CHECKS[kind](said, compiled)
         return lambda value: False
 

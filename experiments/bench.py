@@ -1,0 +1,126 @@
+"""How fast it is, beside what one would otherwise run, and beside what the machine can.
+
+    python experiments/bench.py
+    python experiments/bench.py --parts=training,growth --repeats=9
+    python experiments/bench.py --quick
+
+training: rows a second of reinforcement and imitation, many runs at once; the same
+    steps in PyTorch, eager and compiled; and the matrix products of a step alone.
+growth: what one run costs, from 1 run to 512.
+compile: seconds to compile, with nothing kept and with the cache of a run before.
+backtest: one book beside vectorbt. join: point in time, beside pandas.merge_asof.
+whole: `rft.py` from a cold start and again, and where the time goes.
+
+Parts that need `pip install -e '.[bench]'` say so where it is missing. Everything that
+is compared takes turns, and a number is the median over the rounds; peak memory is a
+process's own. `runs/bench.json` has them all; `--out` writes it elsewhere.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from rich import box  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from experiments import bench_parts  # noqa: E402
+from experiments.shell import run_from_shell  # noqa: E402
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Reads the arguments, and says in one line what is wrong with them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    every = ",".join(bench_parts.PARTS)
+    parser.add_argument("--parts", default=every, help=f"some of {every}")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of turns")
+    parser.add_argument("--quick", action="store_true", help="tiny, to see it work")
+    parser.add_argument("--out", default="runs/bench.json", help="the file to write")
+    parser.add_argument(
+        "--torch_python", default=sys.executable, help="an interpreter with PyTorch"
+    )
+    parser.add_argument(
+        "--vectorbt_python", default=sys.executable, help="one with JAX and vectorbt"
+    )
+    parser.add_argument(
+        "--yardstick",
+        help="a PyTorch script to time as well; it prints its rows a second",
+    )
+    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
+    args = parser.parse_args(argv)
+    args.parts = args.parts.split(",")
+    unknown = sorted(set(args.parts) - set(bench_parts.PARTS))
+    if unknown:
+        parser.error(f"--parts knows no {', '.join(unknown)}, only {every}")
+    if args.repeats < 1:
+        parser.error(f"--repeats must be at least 1, got {args.repeats}")
+    return args
+
+
+def tabulate(title: str, records: list[dict]) -> Table:
+    """Lays out records, a row each; a column for every key that any of them has."""
+    keys = list(dict.fromkeys(key for record in records for key in record))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for key in keys:
+        words = any(isinstance(record.get(key), str) for record in records)
+        table.add_column(key, justify="left" if words else "right")
+    for record in records:
+        table.add_row(*(spell_out(record.get(key)) for key in keys))
+    return table
+
+
+def spell_out(value: str | float | None) -> str:
+    """Writes a number with three digits or, if it is large, all before the point."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def machine() -> dict:
+    """Says what the numbers were measured on."""
+    return {
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": platform.machine(),
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
+
+
+def main(argv: list[str]) -> None:
+    """Measures every part that is asked for, prints and writes as it goes."""
+    args = parse(argv)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    out = pathlib.Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    results = machine() | {"repeats": args.repeats, "parts": {}}
+    for name in args.parts:
+        with console.status(f"Measuring {name}"):
+            tables, notes = bench_parts.PARTS[name](args)
+        for title, records in tables.items():
+            console.print(tabulate(title, records))
+        for note in notes:
+            console.print(note, highlight=False, markup=False)
+        results["parts"][name] = {"tables": tables, "notes": notes}
+        out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    console.print(f"Written to {out}")
+
+
+if __name__ == "__main__":
+    run_from_shell(main)

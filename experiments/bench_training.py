@@ -1,0 +1,161 @@
+"""A process that trains many runs of `rft.py`, and times it, on random rows.
+
+    python experiments/bench_training.py "rft 8" "gemm 8" --size=yardstick
+
+`bench.py` starts it and asks. A measurement is rows a second; that of `gemm` is of rows
+whose matrix products alone are done, on the same devices.
+"""
+
+import argparse
+import functools
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+from ml_collections import FrozenConfigDict  # noqa: E402
+
+from experiments import bench_process, bench_roofline, rft  # noqa: E402
+from thesis_rl import machine, parallel, preprocess, stages, training  # noqa: E402
+from thesis_rl.types import Fold, Panel  # noqa: E402
+
+NUM_NAMES = {"default": 20, "yardstick": 8}
+NUM_FOLDS = 22
+
+
+def make_config(size: str, num_steps: int) -> FrozenConfigDict:
+    """Returns the main experiment, or one with the yardstick's sizes.
+
+    Those are 7 features, a width of 64 and 256 rows a step.
+    """
+    config = rft.get_config()
+    config.rft.num_steps = config.sft.num_steps = num_steps
+    if size == "yardstick":
+        config.features = config.features[:7]
+        config.rft.batch_days = config.sft.batch_days = 32
+    return FrozenConfigDict(config)
+
+
+def random_panel(num_names: int, config: FrozenConfigDict) -> tuple[Panel, Fold]:
+    """Draws rows without any meaning, and folds over them as a walk-forward has them.
+
+    Args:
+      num_names: N.
+      config: the experiment's.
+
+    Returns:
+      A panel [T, N], and bounds [F].
+    """
+    rng = np.random.default_rng(0)
+    train_days, test_days = config.folds.train_days, config.folds.test_days
+    shape = train_days + NUM_FOLDS * test_days, num_names
+    features = rng.normal(size=(*shape, len(config.features)))
+    truth = rng.random((*shape, len(config.claims))) < 0.5
+    start = np.arange(NUM_FOLDS, dtype=np.int32) * test_days
+    stop = start + train_days
+    panel = Panel(
+        features=jnp.asarray(features, jnp.float32),
+        available=jnp.ones(features.shape, bool),
+        truth=jnp.asarray(truth),
+        known=jnp.ones(truth.shape, bool),
+        score=jnp.asarray(rng.random(shape), jnp.float32),
+        payoff=jnp.asarray(rng.normal(size=shape), jnp.float32),
+        labelled=jnp.ones(shape, bool),
+    )
+    bounds = Fold(start, stop, stop, stop + test_days)
+    return panel, jax.tree.map(jnp.asarray, bounds)
+
+
+def compile_training(
+    stage: str, num_runs: int, panel: Panel, folds: Fold, config: FrozenConfigDict
+) -> Callable[[], object]:
+    """Compiles one stage of the training of many runs, shared out over all devices.
+
+    Args:
+      stage: sft or rft.
+      num_runs: of folds and seeds together; all folds in turn.
+      panel: all rows.
+      folds: [F].
+      config: the experiment's.
+
+    Returns:
+      A call that takes every step of the stage.
+    """
+    scalers = jax.lax.map(lambda f: preprocess.fit(panel, f, config.labels), folds)
+    index = jnp.arange(num_runs)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(config.seed), index)
+    own = jax.tree.map(lambda x: x[index % NUM_FOLDS], (folds, scalers))
+    jobs, mesh = training.Job(keys, *own), parallel.make_mesh()
+    given = jobs, num_runs, parallel.replicate(panel, mesh), config, mesh
+    warm, _ = stages.Program("sft", *given).begin(None)
+    program = stages.Program(stage, *given)
+    params, state = program.begin(warm)
+    jax.block_until_ready(program.advance(params, state, 0, 0))
+    num_steps = training.settings(stage, config).num_steps
+    return functools.partial(program.advance, params, state, 0, num_steps)
+
+
+def measures(
+    names: list[str], num_steps: int, size: str
+) -> tuple[bench_process.Measures, dict]:
+    """Compiles what is to be measured, and runs it once.
+
+    Args:
+      names: "rft 8" trains 8 runs by reinforcement, "sft 8" by imitation, "gemm 8"
+        does the matrix products of either.
+      num_steps: of a training.
+      size: a key of `NUM_NAMES`.
+
+    Returns:
+      By name a call that measures rows a second; and what was found on the way.
+    """
+    config, num_names = make_config(size, num_steps), NUM_NAMES[size]
+    panel, folds = random_panel(num_names, config)
+    batch = num_names * config.rft.batch_days
+    calls, compiling = {}, {}
+    for name in names:
+        stage, number = name.split()
+        if stage == "gemm":
+            calls[name] = bench_roofline.compile_step(batch, int(number), config)
+            continue
+        started = time.perf_counter()
+        call = compile_training(stage, int(number), panel, folds, config)
+        compiling[name] = time.perf_counter() - started
+        rows = int(number) * num_steps * batch
+        calls[name] = functools.partial(rate, call, rows)
+        calls[name]()
+    facts = {
+        "compile": compiling,
+        "batch": batch,
+        "flops_per_row": bench_roofline.flops_per_row(config),
+        "devices": len(jax.devices()),
+        "platform": jax.default_backend(),
+    }
+    return calls, facts
+
+
+def rate(call: Callable[[], object], rows: int) -> float:
+    """Returns the rows a second of a call that works on so many."""
+    return rows / bench_roofline.seconds(call)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("names", nargs="+", help="such as 'rft 8', 'sft 8', 'gemm 8'")
+    parser.add_argument("--size", choices=NUM_NAMES, default="default")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--keep_compiled", action="store_true")
+    args = parser.parse_args()
+    machine.use_every_core()
+    if args.keep_compiled:
+        machine.keep_compiled_programs()
+    bench_process.serve(lambda: measures(args.names, args.steps, args.size))
+
+
+if __name__ == "__main__":
+    main()
