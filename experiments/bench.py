@@ -106,7 +106,7 @@ def main(argv: list[str]) -> None:
     args = parse(argv)
     console = Console()
     if not console.is_terminal:
-        console.width = max(console.width, 120)
+        console.width = max(console.width, 130)
     out = pathlib.Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     results = machine() | {"repeats": args.repeats, "parts": {}}
