@@ -31,16 +31,12 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from experiments import bench_parts  # noqa: E402
-from experiments.shell import run_from_shell  # noqa: E402
+from experiments.shell import make_parser, run_from_shell  # noqa: E402
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Reads the arguments, and says in one line what is wrong with them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     every = ",".join(bench_parts.PARTS)
     parser.add_argument("--parts", default=every, help=f"some of {every}")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of turns")
@@ -56,7 +52,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--yardstick",
         help="a PyTorch script to time as well; it prints its rows a second",
     )
-    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
     args = parser.parse_args(argv)
     args.parts = args.parts.split(",")
     unknown = sorted(set(args.parts) - set(bench_parts.PARTS))

@@ -27,7 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
-from experiments.shell import run_from_shell  # noqa: E402
+from experiments.shell import make_parser, run_from_shell  # noqa: E402
 from thesis_rl.data import events  # noqa: E402
 
 DAY = 86_400 * 10**9  # In nanoseconds.
@@ -125,16 +125,11 @@ def time_source(
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Reads the arguments, and says in one line what is wrong with them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=7, help="timed calls of each")
     parser.add_argument("--names", type=int, default=500, help="N")
     parser.add_argument("--days", type=int, default=2500, help="T")
     parser.add_argument("--json", action="store_true", help="print numbers alone")
-    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
     return parser.parse_args(argv)
 
 

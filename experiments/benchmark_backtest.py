@@ -30,7 +30,7 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
-from experiments.shell import run_from_shell  # noqa: E402
+from experiments.shell import make_parser, run_from_shell  # noqa: E402
 from thesis_rl import backtest  # noqa: E402
 from thesis_rl.backtest import Costs  # noqa: E402
 from thesis_rl.types import Market  # noqa: E402
@@ -148,18 +148,13 @@ def time_evaluation(num_folds: int, num_seeds: int, repeats: int) -> float:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Reads the arguments, and says in one line what is wrong with them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="timed calls of each")
     parser.add_argument("--days", type=int, default=1000, help="of the one book")
     parser.add_argument("--names", type=int, default=500, help="of the one book")
     parser.add_argument("--folds", type=int, default=22, help="of the evaluation")
     parser.add_argument("--seeds", type=int, default=6, help="of the evaluation")
     parser.add_argument("--json", action="store_true", help="print numbers alone")
-    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
     return parser.parse_args(argv)
 
 

@@ -11,7 +11,6 @@
 Times are medians over repeats that take turns, compiled before.
 """
 
-import argparse
 import pathlib
 import sys
 
@@ -23,7 +22,7 @@ import numpy as np  # noqa: E402
 from ml_collections import FrozenConfigDict  # noqa: E402
 
 from experiments import benchmark_backtest, planted, rft_path  # noqa: E402
-from experiments.shell import run_from_shell  # noqa: E402
+from experiments.shell import make_parser, run_from_shell  # noqa: E402
 from thesis_rl import (  # noqa: E402
     credit,
     experiment,
@@ -105,13 +104,8 @@ def compare_credits() -> None:
 
 
 def main(argv: list[str]) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5, help="timed calls of each")
-    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
     time_steps(parser.parse_args(argv).repeats)
     compare_credits()
 

@@ -19,7 +19,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
 
-from experiments.shell import run_from_shell  # noqa: E402
+from experiments.shell import make_parser, run_from_shell  # noqa: E402
 
 NOTHING = "–"  # Shown where a number does not exist.
 
@@ -142,14 +142,9 @@ def _plain(text: str) -> str:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Reads the arguments, and says in one line what is wrong with them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("runs", nargs="*", metavar="RUN", help="the folder of a run")
     parser.add_argument("--output", metavar="FILE.md", help="also write Markdown here")
-    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
     return parser.parse_args(argv)
 
 

@@ -37,7 +37,7 @@ from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import distilled, gates, rft  # noqa: E402
 from experiments.run import prepare_machine  # noqa: E402
-from experiments.shell import run_from_shell  # noqa: E402
+from experiments.shell import make_parser, run_from_shell  # noqa: E402
 from thesis_rl import files, inference, preparation, stats, training  # noqa: E402
 from thesis_rl.stats.bootstrap import resampled_means  # noqa: E402
 
@@ -148,11 +148,7 @@ def real_config(source: str, num_seeds: int) -> ConfigDict:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Reads the arguments, and says in one line what is wrong with them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--markets", type=int, default=16, help="PLANTED, of each cell")
     parser.add_argument("--seeds", type=int, default=6, help="networks of each fold")
     parser.add_argument("--kind", choices=("linear", "nonlinear"), help="only these")
@@ -161,7 +157,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--source", choices=("us20", "us6"), help="real prices instead")
     parser.add_argument("--output", metavar="FILE.json", help="every market's numbers")
-    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
     given = parser.parse_args(argv)
     if given.markets < 2 or given.seeds < 2:
         parser.error("--markets and --seeds must be at least 2")

@@ -19,7 +19,7 @@ from rich.markdown import Markdown  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
 
-from experiments.shell import run_from_shell  # noqa: E402
+from experiments.shell import make_parser, run_from_shell  # noqa: E402
 
 
 def origin(prediction) -> Text:
@@ -63,11 +63,7 @@ def as_json(prediction) -> str:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Reads the arguments, and says in one line what is wrong with them."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = make_parser(__doc__)
     parser.add_argument("--run", required=True, help="the folder of a run")
     parser.add_argument("--ticker", required=True)
     parser.add_argument("--date", required=True, help="YYYY-MM-DD")
@@ -75,7 +71,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
         "--in_sample", action="store_true", help="answer for days it trained on too"
     )
     parser.add_argument("--json", action="store_true", help="print JSON, not a page")
-    parser.error = lambda message: sys.exit(f"Error: {message}; --help lists them")
     return parser.parse_args(argv)
 
 

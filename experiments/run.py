@@ -8,6 +8,7 @@ python experiments/run.py --config=experiments/rft.py --config.rft.num_steps=400
 import concurrent.futures
 import contextlib
 import datetime
+import functools
 import math
 import os
 import pathlib
@@ -107,7 +108,8 @@ def run(
             claim = run_folder.reclaim if resume else run_folder.claim
             folder = claim(workdir, config.to_dict())
         if save_seconds:
-            same = identity(config.to_dict(), prepared.dataset, fingerprint.code_hash())
+            code = fingerprint.code_hash()  # Now: it is what was imported.
+            same = functools.partial(identity, config.to_dict(), prepared.dataset, code)
             saves = Saves(folder / "saves", same)
     outcome = experiment.execute(prepared, say, tell, saves, save_seconds)
     if not writes:

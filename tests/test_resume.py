@@ -22,26 +22,26 @@ def state(step):
 
 
 def test_the_last_save_of_a_stage_comes_back_as_it_was(tmp_path):
-    saves = Saves(tmp_path / "saves", SAME)
+    saves = Saves(tmp_path / "saves", lambda: SAME)
     assert saves.load("rft", state(0))[1] == 0
     for step in (2, 3):
         saves.save("rft", step, state(step))
     saves.close()
-    found, step = Saves(tmp_path / "saves", SAME).load("rft", state(0))
+    found, step = Saves(tmp_path / "saves", lambda: SAME).load("rft", state(0))
     assert step == 3
     chex.assert_trees_all_equal(found, state(3))
     assert jax.tree.structure(found) == jax.tree.structure(state(3))
 
 
 def test_saves_of_another_training_are_refused(tmp_path):
-    saves = Saves(tmp_path / "saves", SAME)
+    saves = Saves(tmp_path / "saves", lambda: SAME)
     saves.save("sft", 1, state(1))
     saves.close()
     with pytest.raises(ValueError, match="devices 1 cpu then, 8 cpu now"):
-        Saves(tmp_path / "saves", SAME | {"devices": "8 cpu"})
+        Saves(tmp_path / "saves", lambda: SAME | {"devices": "8 cpu"})
     saves.delete()
     assert not (tmp_path / "saves").exists()
-    Saves(tmp_path / "saves", SAME | {"devices": "8 cpu"})
+    Saves(tmp_path / "saves", lambda: SAME | {"devices": "8 cpu"})
 
 
 def test_identity_sees_config_data_code_and_devices():
@@ -64,7 +64,7 @@ def test_identity_sees_config_data_code_and_devices():
 def test_a_follower_finds_its_pace_and_saves_when_it_is_time(tmp_path, monkeypatch):
     now, told = [0.0], []
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    saves = Saves(tmp_path / "saves", SAME)
+    saves = Saves(tmp_path / "saves", lambda: SAME)
     follower = progress.Follower(lambda stage: 10, told.append, saves, 60.0)
     now[0] = 5.0
     assert follower.resume("rft", state(0))[1] == 0
@@ -78,7 +78,7 @@ def test_a_follower_finds_its_pace_and_saves_when_it_is_time(tmp_path, monkeypat
     now[0] = 70.0
     follower.after("rft", 1, 3, 3, state(3))
     saves.close()
-    assert Saves(tmp_path / "saves", SAME).load("rft", state(0))[1] == 3
+    assert Saves(tmp_path / "saves", lambda: SAME).load("rft", state(0))[1] == 3
     assert follower.seconds == {"compile": 5.0, "train": 65.0}
 
 

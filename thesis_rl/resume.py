@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,19 @@ class Saves:
 
     Args:
       folder: of the saves; made at the first.
-      identity: what a training must share with one that goes on from its saves, plain
-        values by name.
+      identify: finds what a training must share with one that goes on from its saves,
+        plain values by name; asked where there is something to compare or to save.
 
     Raises:
       ValueError: the folder holds saves of another training; says what differs.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any]):
-        self._folder, self._identity = folder.absolute(), identity
+    def __init__(self, folder: Path, identify: Callable[[], dict[str, Any]]):
+        self._folder, self._identify = folder.absolute(), identify
         self._managers: dict = {}
         if (folder / _MADE_FOR).is_file():
             made_for = json.loads((folder / _MADE_FOR).read_text("utf-8"))
+            identity = identify()
             other = [k for k, x in identity.items() if made_for.get(k) != x]
             if other:
                 now = ", ".join(f"{k} {made_for.get(k)} then" for k in other)
@@ -71,7 +73,7 @@ class Saves:
         """
         if not (self._folder / _MADE_FOR).is_file() and jax.process_index() == 0:
             self._folder.mkdir(parents=True, exist_ok=True)
-            files.write_json(self._folder / _MADE_FOR, self._identity)
+            files.write_json(self._folder / _MADE_FOR, self._identify())
         arguments = _orbax().args.StandardSave(_by_name(state))
         self._manager(stage).save(step, args=arguments)
 

@@ -99,13 +99,7 @@ def trade_as_given(
 ) -> Ledger:
     """Trades several books of positions [V, T, N] that are neutral or not by intent."""
     given = {"backtest.book": "long_short", "backtest.volatility_target": 0.0}
-    rules = training.with_changes(config, given).backtest
-
-    def book(positions):
-        weights, _ = portfolio.target_weights(positions, market, rules)
-        return simulate(weights, market, config)
-
-    return each(book, positions, market)
+    return trade_positions(positions, market, training.with_changes(config, given))
 
 
 def each(book: Callable[[Any], Ledger], given: Any, market: Market) -> Ledger:

@@ -203,10 +203,9 @@ def train(job: Job, panel: Panel, config: FrozenConfigDict) -> Stages:
     learned = {}
     for stage in stages(config):
         params = start(stage, job, learned.get("sft", (None,))[0], panel, config)
-        state = begin(stage, job, params, panel, config)
-        steps = 0, settings(stage, config).num_steps
-        state = advance(stage, job, params, state, panel, steps, config)
-        learned[stage] = finish(stage, params, state, config)
+        fit = sft.fit if stage == "sft" else rft.fit
+        own = keys(job.key, stage, config)[1], params, panel, job.scaler, job.fold
+        learned[stage] = fit(*own, of_stage(stage, config))
     return by_part(learned)
 
 
