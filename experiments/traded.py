@@ -112,9 +112,8 @@ def forecast(key, panel, windows, config) -> jax.Array:
     lead = training.predict(
         params, panel, scaler, windows.lead[0], len(windows.lead), config
     )
-    unseen = trained.forecasts[training.final_stage(trained.forecasts)].decision[:, :-1]
-    unseen = unseen.mean(0).reshape(-1, *unseen.shape[3:])
-    series = jnp.concatenate([lead.decision, unseen])
+    unseen = trained.forecasts[training.final_stage(trained.forecasts)].decision
+    series = jnp.concatenate([lead.decision, unseen.mean(0)])
     return portfolio.positions(series, config.backtest.mapping)
 
 

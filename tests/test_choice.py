@@ -172,7 +172,7 @@ def test_forecasts_are_those_of_the_networks_that_were_kept(trained, panel):
     for stage in ("sft", "rft", "exact"):
         params = jax.tree.map(lambda x: x[1, 0], trained.params[stage])
         scaler = jax.tree.map(lambda x: x[0], trained.scalers)
-        got = jax.tree.map(lambda x: x[1, 0], trained.forecasts[stage])
+        got = jax.tree.map(lambda x: x[1, :10], trained.forecasts[stage])
         expected = predict(params, panel, scaler, FOLDS.test_start[0], 10, CONFIG)
         chex.assert_trees_all_close(got, expected, rtol=1e-4, atol=1e-5)
 

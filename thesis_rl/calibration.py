@@ -69,24 +69,24 @@ def fit(
     """
     logits = jnp.log(jnp.maximum(forecasts.decision, SMALLEST))  # [n, A]
     num_decisions = logits.shape[-1]
-    total = jnp.maximum(weight.sum(), 1.0)
-
-    def loss(scale, bias):
-        log_probs = jax.nn.log_softmax(logits * scale[None, :] + bias[None, :])
-        picked = jnp.take_along_axis(log_probs, label[:, None], axis=1)[:, 0]
-        return -(picked * weight).sum() / total
-
     zeros = jnp.zeros(num_decisions)
-    inverse = minimise(lambda x: loss(x[0] + zeros, zeros), jnp.zeros(1))
-    scale = jnp.maximum(inverse, MIN_INVERSE_TEMPERATURE) + zeros
+    all_scales = jnp.concatenate([zeros + 1.0, zeros])
+
+    def one_scale(x):
+        slope, curvature = derivatives(x * all_scales, logits, label, weight)
+        along = all_scales[None]
+        return along @ slope, along @ curvature @ along.T
+
+    inverse = minimise(one_scale, jnp.zeros(1))
+    start = jnp.maximum(inverse, MIN_INVERSE_TEMPERATURE) * all_scales
 
     def vector_loss(x):
-        ridge = jnp.sum((x[0] - scale) ** 2) + jnp.sum(x[1] ** 2)
-        return loss(*x) + RIDGE * ridge
+        slope, curvature = derivatives(x, logits, label, weight)
+        ridge = 2 * RIDGE * jnp.eye(x.size)
+        return slope + ridge @ (x - start), curvature + ridge
 
-    vector = minimise(
-        lambda x: vector_loss(x.reshape(2, -1)), jnp.concatenate([scale, zeros])
-    )
+    vector = minimise(vector_loss, start)
+    scale = start[:num_decisions]
     # A row without a weight may have no quote, and then nothing is claimed of it.
     stated = jnp.where(weight[:, None] > 0, forecasts.claims, 0.0)
     cutoffs = jax.vmap(cutoff, in_axes=(1, 1, None))(stated, truth, claim_precision)
@@ -95,11 +95,42 @@ def fit(
     )
 
 
-def minimise(loss: Callable[[jax.Array], jax.Array], start: jax.Array) -> jax.Array:
+def derivatives(
+    x: jax.Array, logits: jax.Array, label: jax.Array, weight: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Differentiates the mean loss −log p(label), p ∝ exp(scale · logits + bias).
+
+      slope = Σ (p − y) ⊗ (l, 1),   curvature = Σ (diag p − p pᵀ) ⊗ (l, 1)(l, 1)ᵀ
+
+    Args:
+      x: [2 A], scales and then biases.
+      logits: l, [n, A].
+      label: [n] int32, y as a number.
+      weight: [n], of each row in the mean.
+
+    Returns:
+      Slope [2 A] and curvature [2 A, 2 A].
+    """
+    scale, bias = x.reshape(2, 1, -1)
+    weight = (weight / jnp.maximum(weight.sum(), 1.0))[:, None]
+    p = jax.nn.softmax(logits * scale + bias)
+    missed = (p - jax.nn.one_hot(label, p.shape[-1])) * weight
+    slope = jnp.concatenate([(missed * logits).sum(0), missed.sum(0)])
+    lean = jnp.concatenate([p * logits, p], axis=-1)
+    shared = jnp.matmul((lean * weight).T, lean, precision="highest")
+    across, plain = jnp.split((lean * weight).sum(0), 2)
+    square = (p * logits**2 * weight).sum(0)
+    own = [[jnp.diag(square), jnp.diag(across)], [jnp.diag(across), jnp.diag(plain)]]
+    return slope, jnp.block(own) - shared
+
+
+def minimise(
+    derivatives: Callable[[jax.Array], tuple[jax.Array, jax.Array]], start: jax.Array
+) -> jax.Array:
     """Finds the minimum of a convex function of few numbers by Newton's method.
 
     Args:
-      loss: [n] -> [].
+      derivatives: [n] -> slope [n] and curvature [n, n].
       start: [n].
 
     Returns:
@@ -107,7 +138,7 @@ def minimise(loss: Callable[[jax.Array], jax.Array], start: jax.Array) -> jax.Ar
     """
 
     def step(x, _):
-        slope, curvature = jax.grad(loss)(x), jax.hessian(loss)(x)
+        slope, curvature = derivatives(x)
         curvature = curvature + 1e-6 * jnp.eye(x.size)
         move = jnp.linalg.solve(curvature, slope)
         return x - move / jnp.maximum(jnp.abs(move).max(), 1.0), None

@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,14 @@ _NUMERIC_OR_TEXT = "biufU"  # The NumPy dtype kinds that JSON can hold.
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Writes `data` in one step; raises as `write_parts` does."""
+    write_parts(path, [data])
+
+
+def write_parts(path: str | os.PathLike, parts: Iterable[bytes]) -> None:
     """Writes a file in one step: a failure leaves what was there before.
+
+    Only one part at a time needs to be in memory.
 
     Raises:
       FileNotFoundError: the folder does not exist.
@@ -25,7 +33,7 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with open(aside, "xb") as file:
-            file.write(data)
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, path)

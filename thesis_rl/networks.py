@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import calibration, choice, parallel, preprocess, stages, training
+from thesis_rl import calibration, choice, preprocess, stages, training
 from thesis_rl.calibration import Calibrator
 from thesis_rl.preprocess import Scaler
 from thesis_rl.stages import Watch
@@ -22,7 +22,7 @@ class Trained(NamedTuple):
     scalers: Scaler  # [F + 1, ...]
     params: dict[str, Params]  # [S, F + 1, ...]
     metrics: dict[str, Metrics]  # [S, F + 1, num_steps]
-    forecasts: dict[str, Forecasts]  # [S, F + 1, test_days, N, ...]
+    forecasts: dict[str, Forecasts]  # [S, T', N, ...], T' = F · test_days.
     calibrators: Calibrator  # [F + 1, ...]
     outsider: tuple[Params, Scaler]  # Of the first fold, it missed its last days.
 
@@ -79,9 +79,7 @@ def lay_out(
       Scalers [2 (F + 1), ...], and jobs [(S + 1) · (F + 1)], a seed's folds side by
       side.
     """
-    scalers = jax.lax.map(
-        lambda fold: preprocess.fit(panel, fold, config.labels), windows
-    )
+    scalers = preprocess.fit_all(panel, windows, config.labels)
     num_folds = windows.train_stop.shape[0] // 2
     index = jnp.arange((config.num_seeds + 1) * num_folds)
     is_seeded = index < config.num_seeds * num_folds
@@ -139,12 +137,15 @@ def ask(
             for stage, x in at((seed, index), first[0]).items()
         }
 
-    forecasts = parallel.in_groups(forecast, num_seeded, config.group_size)
+    # The final window tests nothing. What was grouped would be held twice.
+    tested = jnp.arange(num_seeded).reshape(grid)[:, :-1]
+    forecasts = jax.lax.map(forecast, tested.ravel())
     calibrators = jax.lax.map(
         lambda x: calibrate(*x, panel, config), (outsiders, *judges)
     )
     outsider = at(0, (outsiders, judges[0]))
-    return Trained(own, *first, jax.tree.map(by_fold, forecasts), calibrators, outsider)
+    by_seed = lambda x: x.reshape(grid[0], -1, *x.shape[2:])  # noqa: E731
+    return Trained(own, *first, jax.tree.map(by_seed, forecasts), calibrators, outsider)
 
 
 def calibrate(

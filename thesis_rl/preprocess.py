@@ -20,23 +20,58 @@ class Scaler(NamedTuple):
     thresholds: jax.Array  # [A - 1], where scores are cut into decision labels.
 
 
+class Moments(NamedTuple):
+    """What one day adds to the mean and variance of any days it is among."""
+
+    count: jax.Array  # [D] or [T, D], of the available values.
+    mean: jax.Array
+    squares: jax.Array  # Sum of squares about the day's own mean.
+
+
+def moments(panel: Panel) -> Moments:
+    """Sums up each day's available values, [T, D]; no day reads another."""
+
+    def day(features, available):
+        count = available.sum(0, dtype=jnp.float32)
+        mean = jnp.sum(features, 0, where=available) / jnp.maximum(count, 1)
+        squares = jnp.sum((features - mean[None]) ** 2, 0, where=available)
+        return Moments(count, mean, squares)
+
+    return jax.lax.map(lambda x: day(*x), (panel.features, panel.available))
+
+
+def fit_all(panel: Panel, folds: Fold | Split, config: FrozenConfigDict) -> Scaler:
+    """Fits every fold as `fit` does, [F, ...]; the rows are read once for all."""
+    of_days = moments(panel)
+    return jax.lax.map(lambda fold: _fit(of_days, panel, fold, config), folds)
+
+
 def fit(panel: Panel, fold: Fold | Split, config: FrozenConfigDict) -> Scaler:
     """Fits feature scales and label thresholds on the training rows of one fold.
 
+    Variances are combined as in Chan, Golub and LeVeque (1979), "Updating formulae and
+    a pairwise algorithm for computing sample variances".
+
     Args:
-      panel: all rows; those of no training day are not read.
+      panel: all rows; those of no training day change nothing.
       fold: which days those are.
       config: `config.labels`.
 
     Returns:
       The scaler.
     """
+    return _fit(moments(panel), panel, fold, config)
+
+
+def _fit(
+    of_days: Moments, panel: Panel, fold: Fold | Split, config: FrozenConfigDict
+) -> Scaler:
     in_train = fold.trains_on(panel.score.shape[0])
-    seen = panel.available & in_train[:, None, None]
-    count = jnp.maximum(seen.sum((0, 1)), 1)
-    mean = jnp.sum(panel.features, (0, 1), where=seen) / count
-    centred = panel.features - mean[None, None, :]
-    variance = jnp.sum(centred**2, (0, 1), where=seen) / count
+    seen = jax.tree.map(lambda x: jnp.where(in_train[:, None], x, 0.0), of_days)
+    count = jnp.maximum(seen.count.sum(0), 1)
+    mean = jnp.sum(seen.count * seen.mean, 0) / count
+    between = seen.count * (seen.mean - mean[None]) ** 2
+    variance = jnp.sum(seen.squares + between, 0) / count
     # A constant column has rounding noise for variance; it must stay silent.
     varies = variance > 1e-10 * jnp.maximum(mean**2, 1e-12)
     inverse_sd = jnp.where(varies, jax.lax.rsqrt(jnp.where(varies, variance, 1.0)), 0.0)

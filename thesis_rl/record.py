@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from thesis_rl.experiment import Result
 from thesis_rl.preparation import Experiment
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+
+DAYS_A_PART = 64  # Of a table that is written part by part.
 
 
 def write(result: Result, workdir: Path) -> dict:
@@ -30,12 +33,8 @@ def write(result: Result, workdir: Path) -> dict:
     """
     write_checkpoint(result, workdir / "checkpoint.npz")
     files.write_text(workdir / "metrics.jsonl", metrics_lines(result))
-    tables = {
-        "weights": weights(result),
-        "decisions": decisions(result),
-    }
-    for name, table in tables.items():
-        files.write_text(workdir / f"{name}.csv", csv_text(table))
+    for name, tabulate in {"weights": weights, "decisions": decisions}.items():
+        files.write_parts(workdir / f"{name}.csv", csv_parts(result, tabulate))
     return theses.write(result, workdir)
 
 
@@ -102,20 +101,22 @@ def write_returns(result: Result, workdir: Path) -> None:
     files.write_text(workdir / "daily_returns.csv", csv_text(daily_returns(result)))
 
 
-def csv_text(table: pd.DataFrame) -> str:
+def csv_text(table: pd.DataFrame, header: bool = True) -> str:
     """Writes a table as pandas would, in a tenth of its time.
 
     Args:
       table: of dates, texts and floats, under one index or several.
+      header: whether the columns are named in a first line.
 
     Returns:
-      CSV with a header: dates as ISO days, numbers to eight digits, NaN as nothing.
+      CSV: dates as ISO days, numbers to eight digits, NaN as nothing.
     """
     levels = [table.index.get_level_values(i) for i in range(table.index.nlevels)]
     columns = [cells(x.to_numpy()) for x in (*levels, *(c for _, c in table.items()))]
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([*(name or "" for name in table.index.names), *table.columns])
+    if header:
+        rows.writerow([*(name or "" for name in table.index.names), *table.columns])
     rows.writerows(zip(*columns, strict=True))
     return text.getvalue()
 
@@ -140,17 +141,28 @@ def daily_returns(result: Result) -> pd.DataFrame:
     return pd.DataFrame(columns, unseen_dates(result))
 
 
-def weights(result: Result) -> pd.DataFrame:
-    """Tabulates the weights that the ensemble held, a row a date."""
+def csv_parts(
+    result: Result, tabulate: Callable[[Result, slice], pd.DataFrame]
+) -> Iterator[bytes]:
+    """Writes a table of all unseen days as CSV, a few days at a time."""
+    for first in range(0, len(unseen_dates(result)), DAYS_A_PART):
+        table = tabulate(result, slice(first, first + DAYS_A_PART))
+        yield csv_text(table, header=first == 0).encode()
+
+
+def weights(result: Result, days: slice = slice(None)) -> pd.DataFrame:
+    """Tabulates the weights that the ensemble held, a row a date of unseen days."""
     mapping = result.experiment.config.backtest.mapping
     held = result.outcome.ledgers[result.final_stage][mapping].weights[-1]
-    return pd.DataFrame(held, unseen_dates(result), result.experiment.dataset.tickers)
+    dates, tickers = unseen_dates(result), result.experiment.dataset.tickers
+    return pd.DataFrame(held[days], dates[days], tickers)
 
 
-def decisions(result: Result) -> pd.DataFrame:
-    """Tabulates the ensemble's decisions, a row a date and ticker."""
-    dataset, dates = result.experiment.dataset, unseen_dates(result)
-    probabilities = result.forecasts[result.final_stage].decision
+def decisions(result: Result, days: slice = slice(None)) -> pd.DataFrame:
+    """Tabulates the ensemble's decisions, a row a date and ticker of unseen days."""
+    dataset, dates = result.experiment.dataset, unseen_dates(result)[days]
+    forecasts = result.forecasts[result.final_stage]
+    probabilities = forecasts.decision[days]
     quoted = dataset.close.loc[dates].notna().to_numpy()
     index = pd.MultiIndex.from_product(
         [dates, dataset.tickers], names=["date", "ticker"]
@@ -160,10 +172,9 @@ def decisions(result: Result) -> pd.DataFrame:
         index,
         [f"p_{label}" for label in DECISION_LABELS],
     )
-    labels = np.take(DECISION_LABELS, result.theses.decision.ravel())
+    labels = np.take(DECISION_LABELS, result.theses.decision[days].ravel())
     table.insert(0, "decision", labels)
     table.insert(1, "position", (probabilities @ np.array(DECISION_POSITIONS)).ravel())
-    size = result.forecasts[result.final_stage].size
-    if size is not None:
-        table.insert(2, "size", size.ravel())
+    if forecasts.size is not None:
+        table.insert(2, "size", forecasts.size[days].ravel())
     return table[quoted.ravel()]

@@ -12,6 +12,7 @@ from thesis_rl.descent import State
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
 
+PREDICTED_ROWS = 8192  # At a time.
 ABLATIONS = {
     "exact": {"rft.estimator": "exact"},
     "rft_only": {"rft.keep": 0.0, "rft.kl_target": 0.0},  # Of what is random.
@@ -255,5 +256,9 @@ def predict(
         inputs = preprocess.inputs(features, available, scaler)
         return spell_out(model.apply(params, inputs))
 
-    days = lambda x: jax.lax.dynamic_slice_in_dim(x, first_day, num_days)  # noqa: E731
-    return jax.vmap(jax.vmap(forecast))(days(panel.features), days(panel.available))
+    def day(i):
+        return jax.vmap(forecast)(panel.features[i], panel.available[i])
+
+    # The hidden units of all days at once would take more memory than the panel.
+    at_once = min(num_days, max(PREDICTED_ROWS // panel.features.shape[1], 1))
+    return jax.lax.map(day, first_day + jnp.arange(num_days), batch_size=at_once)

@@ -89,7 +89,11 @@ def run(
         stated = combinatorial.train_and_predict(
             key, panel, windows.combination, config, watch
         )
-    return trade(key, trained, stated, panel, market, windows, baselines, config)
+    outcome = trade(key, trained, stated, panel, market, windows, baselines, config)
+    forecasts = trained.forecasts
+    if windows.lead is not None:
+        forecasts = forecasts | {"path": forecasts[final_stage(forecasts)]}
+    return outcome._replace(forecasts=forecasts)  # What goes through is copied.
 
 
 @functools.partial(jax.jit, static_argnames="config")
@@ -123,10 +127,7 @@ def trade(
     unseen = jax.tree.map(
         lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market
     )
-    forecasts = jax.tree.map(
-        lambda x: x[:, :-1].reshape(x.shape[0], num_days, *x.shape[3:]),
-        trained.forecasts,
-    )
+    forecasts = trained.forecasts
     book = lambda f: trading.trade(f.decision, unseen, config, f.size)  # noqa: E731
     ledgers = {stage: book(f) for stage, f in forecasts.items()}
     others = trading.trade_as_given(baselines, unseen, config)
@@ -138,7 +139,7 @@ def trade(
         ledgers["path"], orders, traders, learned = act(
             key, trained, forecasts[final].decision, panel, market, windows, config
         )
-        metrics, forecasts["path"] = metrics | learned, forecasts[final]
+        metrics = metrics | learned
     paths = None
     if stated is not None:
         paths = trading.trade_paths(stated.mean(0), market, config)
@@ -147,7 +148,7 @@ def trade(
         trained.params,
         metrics,
         trained.calibrators,
-        forecasts,
+        {},
         ledgers,
         others,
         trading.sensitivity(orders, unseen, config),
