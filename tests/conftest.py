@@ -1,7 +1,8 @@
 """Strict JAX, quick compiles: imported before any test touches a device.
 
 Tests run in one process a core, a file in one process. What takes longest starts first,
-so that no core waits for it at the end.
+so that no core waits for it at the end. Compiled programs are kept for the other
+processes and for the next time; `pytest --cache-clear` forgets them.
 """
 
 import os
@@ -14,6 +15,9 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
     " --xla_cpu_multi_thread_eigen=false",
 )
+CACHE = pathlib.Path(__file__).parents[1] / ".pytest_cache/d/compiled"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")

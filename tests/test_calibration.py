@@ -105,7 +105,7 @@ def test_what_knows_nothing_ends_all_but_uniform():
     rng = np.random.default_rng(1)
     stated = softmax(3 * rng.normal(size=(NUM_ROWS, A)))
     found = fitted(stated, rng.integers(0, A, NUM_ROWS)).temperature
-    rescaled = np.asarray(calibration.apply(found, jnp.asarray(stated, jnp.float32)))
+    rescaled = calibration.apply(found, stated.astype(np.float32))
     assert stated.max(axis=1).mean() > 0.7
     assert abs(rescaled - 1 / A).max() < 0.08
 
@@ -115,7 +115,7 @@ def test_what_is_worse_than_nothing_ends_uniform_and_keeps_its_order(rows):
     stated = softmax(-logits)  # The likeliest decision is the least likely to be right.
     found = fitted(stated, label).temperature
     assert found.scale[0] == np.float32(calibration.MIN_INVERSE_TEMPERATURE)
-    rescaled = np.asarray(calibration.apply(found, jnp.asarray(stated, jnp.float32)))
+    rescaled = calibration.apply(found, stated.astype(np.float32))
     assert abs(rescaled - 1 / A).max() < 0.01
 
 
@@ -123,7 +123,7 @@ def test_a_temperature_keeps_the_order_of_decisions(rows):
     logits, label = rows
     stated = softmax(logits)
     found = fitted(stated, label).temperature
-    rescaled = np.asarray(calibration.apply(found, jnp.asarray(stated, jnp.float32)))
+    rescaled = calibration.apply(found, stated.astype(np.float32))
     np.testing.assert_array_equal(rescaled.argsort(axis=1), stated.argsort(axis=1))
     np.testing.assert_allclose(rescaled.sum(axis=1), 1.0, rtol=1e-5)
 

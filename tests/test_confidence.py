@@ -1,7 +1,6 @@
 """Stated probabilities against what came true, each fold by its own calibrator."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -32,8 +31,8 @@ def test_each_fold_is_rescaled_by_what_it_learned_itself(calibrators, scaling):
     found = confidence.rescaled(stated, calibrators, scaling)
     for day in range(F * TEST_DAYS):
         fitted = getattr(calibrators, scaling)
-        own = Scaling(*(jnp.asarray(x[day // TEST_DAYS]) for x in fitted))
-        expected = calibration.apply(own, jnp.asarray(stated[day]))
+        own = Scaling(*(x[day // TEST_DAYS] for x in fitted))
+        expected = calibration.apply(own, stated[day])
         np.testing.assert_allclose(found[day], expected, rtol=1e-5)
 
 

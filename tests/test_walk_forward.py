@@ -24,6 +24,7 @@ SETTINGS = {
     "folds.train_days": 20,
     "folds.embargo_days": 2,
     "combinatorial.num_groups": 4,
+    "ablations": ("exact",),
 }
 CONFIG = small_problems.config(SETTINGS)
 ALONE = small_problems.config(

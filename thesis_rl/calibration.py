@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from scipy import special
 
 from thesis_rl.training import Forecasts
 
@@ -36,16 +38,15 @@ class Calibrator(NamedTuple):
     cutoffs: jax.Array  # [C], a claim is asserted at or above.
 
 
-def apply(scaling: Scaling, probabilities: jax.Array) -> jax.Array:
-    """Rescales decision probabilities [..., A].
+def apply(scaling: Scaling, probabilities: np.ndarray) -> np.ndarray:
+    """Rescales decision probabilities [..., A], on the host.
 
     Temperature and vector scaling of Guo, Pleiss, Sun and Weinberger (2017), "On
     Calibration of Modern Neural Networks", with log-probabilities for logits.
     """
-    logits = jnp.log(jnp.maximum(probabilities, SMALLEST))
-    shape = (1,) * (logits.ndim - 1) + (-1,)
-    scaled = logits * scaling.scale.reshape(shape) + scaling.bias.reshape(shape)
-    return jax.nn.softmax(scaled)
+    logits = np.log(np.maximum(probabilities, np.float32(SMALLEST)))
+    scale, bias = (np.asarray(x) for x in scaling)
+    return special.softmax(logits * scale + bias, axis=-1)
 
 
 def fit(

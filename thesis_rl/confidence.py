@@ -1,10 +1,9 @@
 """Whether stated probabilities came true, before calibration and after."""
 
-import jax
 import numpy as np
 
 from thesis_rl import calibration, stats
-from thesis_rl.calibration import Calibrator
+from thesis_rl.calibration import Calibrator, Scaling
 
 NUM_BINS = 15
 
@@ -22,10 +21,10 @@ def rescaled(
     Returns:
       [T', N, A].
     """
-    fitted = jax.tree.map(lambda x: x[:-1], getattr(calibrators, scaling))
-    by_fold = probabilities.reshape(len(fitted.scale), -1, *probabilities.shape[1:])
-    done = jax.vmap(calibration.apply)(fitted, by_fold)
-    return np.asarray(done).reshape(probabilities.shape)
+    fitted = getattr(calibrators, scaling)
+    of_fold = Scaling(*(np.asarray(x)[:-1, None, None] for x in fitted))
+    by_fold = probabilities.reshape(len(of_fold.scale), -1, *probabilities.shape[1:])
+    return calibration.apply(of_fold, by_fold).reshape(probabilities.shape)
 
 
 def cutoffs(calibrators: Calibrator, num_days: int) -> np.ndarray:

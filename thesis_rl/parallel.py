@@ -61,13 +61,18 @@ def share_out(tree: Any, group: int, mesh: Mesh) -> Any:
     """
     index = filled_up(len(jax.tree.leaves(tree)[0]), group, mesh)
     sharding = NamedSharding(mesh, PartitionSpec(RUNS))
-    return jax.tree.map(lambda x: put(x[index], sharding), tree)
+    return jax.tree.map(lambda x: put(on_host(x)[index], sharding), tree)
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
     """Puts what all runs share onto every device."""
     sharding = NamedSharding(mesh, PartitionSpec())
     return jax.tree.map(lambda x: put(x, sharding), tree)
+
+
+def on_host(x: Any) -> Any:
+    """Fetches an array, where an index compiles nothing; keys stay where they are."""
+    return x if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else np.asarray(x)
 
 
 def put(x: Any, sharding: NamedSharding) -> jax.Array:

@@ -80,11 +80,10 @@ def keys(job_key: jax.Array, stage: str, config: FrozenConfigDict) -> tuple:
     """Splits a network's key into those of its first parameters and of one stage."""
     whole = jax.random.clone(job_key)  # Every stage takes its part of the same split.
     init_key, sft_key, rft_key, ablation_key = jax.random.split(whole, 4)
-    named = {"sft": sft_key, "rft": rft_key}
-    if stage in named:
-        return init_key, named[stage]
-    number = config.ablations.index(stage)
-    return init_key, jax.random.fold_in(ablation_key, number)
+    if stage in ABLATIONS:
+        number = config.ablations.index(stage)
+        return init_key, jax.random.fold_in(ablation_key, number)
+    return init_key, sft_key if stage == "sft" else rft_key
 
 
 def start(
@@ -148,10 +147,9 @@ def finish(
 ) -> tuple[Params, Metrics]:
     """Returns what one network learned in a stage; arguments as of `advance`."""
     end, metrics = descent.result(state)
-    if stage != "sft":
-        held = tether.hold(params, end["policy"], of_stage(stage, config).rft)
-        return held, metrics
-    return end["policy"], metrics
+    if stage == "sft":
+        return end["policy"], metrics
+    return tether.hold(params, end["policy"], of_stage(stage, config).rft), metrics
 
 
 def _objective(stage, job, params, panel, config):
@@ -256,9 +254,7 @@ def predict(
         inputs = preprocess.inputs(features, available, scaler)
         return spell_out(model.apply(params, inputs))
 
-    def day(i):
-        return jax.vmap(forecast)(panel.features[i], panel.available[i])
-
+    day = lambda i: jax.vmap(forecast)(panel.features[i], panel.available[i])  # noqa: E731
     # The hidden units of all days at once would take more memory than the panel.
     at_once = min(num_days, max(PREDICTED_ROWS // panel.features.shape[1], 1))
     return jax.lax.map(day, first_day + jnp.arange(num_days), batch_size=at_once)
