@@ -86,6 +86,7 @@ def run(
         run_folder,
         trials,
     )
+    from thesis_rl.data import panel
     from thesis_rl.resume import Saves, identity
 
     started = time.perf_counter()
@@ -95,8 +96,13 @@ def run(
     with agreement():
         if writes:
             trials.read(ledger)  # A damaged one is refused before an hour is spent.
-    say("Loading prices; making features, claims and labels")
-    prepared = experiment.prepare(config)
+    began = {}
+
+    def note(text: str) -> None:
+        began[text] = time.perf_counter()
+        say(text)
+
+    prepared = experiment.prepare(config, note)
     for notice in prepared.dataset.report.get("notices", ()):
         say(notice)
     loaded = time.perf_counter()
@@ -123,7 +129,8 @@ def run(
     summary["theses"] |= record.write(result, folder)
     recorded = time.perf_counter()
     summary["timing"] |= {
-        "load": loaded - started,
+        "load": began[panel.MAKING] - started,
+        "features": loaded - began[panel.MAKING],
         "record": recorded - judged,
         "total": recorded - started,
     }

@@ -39,8 +39,10 @@ SHARED = {
         "test_rft_full",
         "test_verification",
     ),
+    "random_run": ("test_report", "test_report_page", "test_report_wording"),
     "small_run": (
         "test_compare",
+        "test_ensembles",
         "test_evaluation",
         "test_judgement",
         "test_predict",

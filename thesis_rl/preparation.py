@@ -1,5 +1,6 @@
 """What is known before anything is trained: data, folds, baselines, all checked."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -47,11 +48,14 @@ class Experiment(NamedTuple):
         )
 
 
-def prepare(config: FrozenConfigDict) -> Experiment:
+def prepare(
+    config: FrozenConfigDict, say: Callable[[str], None] = lambda text: None
+) -> Experiment:
     """Checks a config, builds its data set and cuts it into folds.
 
     Args:
       config: the experiment's.
+      say: told what is about to happen.
 
     Returns:
       The experiment, ready to run.
@@ -61,7 +65,7 @@ def prepare(config: FrozenConfigDict) -> Experiment:
       FileNotFoundError: a file is missing.
     """
     config_lib.check(config)
-    dataset = panel_lib.build(config)
+    dataset = panel_lib.build(config, say)
     folds = walk_forward.make_folds(
         len(dataset.dates),
         label_horizon=dataset.label_reach,

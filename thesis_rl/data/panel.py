@@ -4,6 +4,7 @@ With market.py the crossing from pandas to JAX: every dtype is explicit, dates s
 behind.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -23,6 +24,8 @@ from thesis_rl.data import (
 from thesis_rl.data.frames import Prices
 from thesis_rl.data.point_in_time import Evidence
 from thesis_rl.types import Market, Panel
+
+LOADING, MAKING = "Loading prices", "Making features, claims and labels"
 
 
 class Dataset(NamedTuple):
@@ -46,11 +49,12 @@ class Dataset(NamedTuple):
         return tuple(self.close.columns)
 
 
-def build(config) -> Dataset:
+def build(config, say: Callable[[str], None] = lambda text: None) -> Dataset:
     """Loads prices and makes features, claims and labels of every row.
 
     Args:
       config: the experiment's.
+      say: told what is about to happen.
 
     Returns:
       The data set.
@@ -59,7 +63,9 @@ def build(config) -> Dataset:
       ValueError: names the file and row, or the config key, that is wrong.
       FileNotFoundError: a file or folder is missing.
     """
+    say(LOADING)
     source, evidence, signal = load(config)
+    say(MAKING)
     quoted = source.close.notna().to_numpy()
     panel = make_panel(source, quoted, config)
     source = source._replace(signals={})  # The panel has them, in half the space.
