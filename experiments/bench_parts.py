@@ -24,9 +24,11 @@ def growth(args: argparse.Namespace) -> Found:
     """Measures what a run costs as there are more of them."""
     runs, steps = ((1, 8), 2) if args.quick else ((1, 2, 8, 32, 128, 512), 20)
     names = {number: f"rft {number}" for number in runs}
+    names[bench_contest.ROOFLINE] = f"gemm {REFERENCE_RUNS}"
     with Worker(bench_contest.ours(names.values(), "default", steps)) as worker:
         entries = {number: (worker, name) for number, name in names.items()}
         rates = take_turns(entries, args.repeats)
+    limit = rates.pop(bench_contest.ROOFLINE)["median"]
     peak, batch = worker.peak_bytes / MIB, worker.facts["batch"]
     reference = rates[REFERENCE_RUNS]["median"]
     records = [
@@ -36,12 +38,14 @@ def growth(args: argparse.Namespace) -> Found:
             "spread %": rate["spread"],
             "s per run": 200 * batch / rate["median"],
             f"cost / cost of {REFERENCE_RUNS}": reference / rate["median"],
+            "% limit": 100 * rate["median"] / limit,
         }
         for number, rate in rates.items()
     ]
     return {"What a run costs": records}, [
         f"Reinforcement at the default size; s per run are of 200 steps of {batch} "
-        f"rows. Peak memory with all of them compiled: {peak:,.0f} MiB."
+        f"rows. Peak memory with all of them compiled: {peak:,.0f} MiB. % limit: of "
+        "the rate at which the same devices do a step's products and nothing else."
     ]
 
 

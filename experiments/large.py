@@ -4,6 +4,11 @@
     python experiments/run.py --config=experiments/large.py:smoke
 
 A minibatch is two whole days, 6,000 rows, about twelve times what it is for 20 names.
+
+Two shared cores, another job beside it: 12 minutes and 11.4 GiB at most, of which 61 s
+loading and features, 126 s training, 157 s forecasts and trades, 139 s scoring, 178 s
+files of 1.2 GB. The signal is planted and found; its Sharpe, 33, says only that 3,000
+simulated names share no noise.
 """
 
 from ml_collections import config_dict
