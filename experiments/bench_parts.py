@@ -57,7 +57,7 @@ def compiling(args: argparse.Namespace) -> Found:
     found = []
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(2):
-            with Worker(command, {"XDG_CACHE_HOME": cache}) as worker:
+            with Worker(command, own_cache(cache)) as worker:
                 found.append(worker)
     cold, warm = found
     records = [
@@ -113,6 +113,11 @@ def join(args: argparse.Namespace) -> Found:
     return {"Point-in-time join": records}, [f"Peak memory {peak:,.0f} MiB."]
 
 
+def own_cache(folder: str) -> dict[str, str]:
+    """Returns the environment of a process that keeps its compiled programs there."""
+    return {"XDG_CACHE_HOME": folder, "JAX_COMPILATION_CACHE_DIR": ""}
+
+
 def script(python: str, name: str, repeats: int, *sizes: str) -> tuple[dict, float]:
     """Runs a benchmark of this folder; what it printed, and its peak memory in MiB."""
     command = [python, str(HERE / name), "--json", f"--repeats={repeats}", *sizes]
@@ -129,7 +134,7 @@ def whole(args: argparse.Namespace) -> Found:
             workdir = pathlib.Path(folder) / when
             command = [sys.executable, str(HERE / "run.py"), f"--config={config}"]
             command.append(f"--workdir={workdir}")
-            _, peak, totals[when] = finish(command, {"XDG_CACHE_HOME": folder})
+            _, peak, totals[when] = finish(command, own_cache(folder))
             results = json.loads((workdir / "results.json").read_text())
             columns[when] = results["timing"]
             peaks[when] = peak / MIB

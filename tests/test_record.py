@@ -25,3 +25,12 @@ def by_date_and_ticker() -> pd.DataFrame:
 @pytest.mark.parametrize("table", [by_date(), by_date_and_ticker()])
 def test_a_table_is_written_as_pandas_writes_it(table):
     assert record.csv_text(table) == table.to_csv(float_format="%.8g")
+
+
+def test_the_parts_of_a_table_are_the_table(monkeypatch):
+    table = by_date()
+    monkeypatch.setattr(record, "DAYS_A_PART", 3)
+    monkeypatch.setattr(record, "unseen_dates", lambda result: table.index)
+    parts = list(record.csv_parts(None, lambda result, days: table[days]))
+    assert len(parts) == 2
+    assert b"".join(parts).decode() == record.csv_text(table)

@@ -10,7 +10,15 @@ import pytest
 import small_problems
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, preparation, stages, trading, training, walk_forward
+from thesis_rl import (
+    backtest,
+    preparation,
+    preprocess,
+    stages,
+    trading,
+    training,
+    walk_forward,
+)
 
 T, N, TEST_DAYS, REACH = 60, 3, 10, 4
 SETTINGS = {
@@ -260,3 +268,16 @@ def test_without_reinforcement_there_is_only_the_supervised_policy(panel, window
         KEY(), panel, windows.folds, windows.held_out, config
     )
     assert [set(by_stage) for by_stage in trained[1:4]] == [{"sft"}] * 3
+
+
+@pytest.mark.parametrize("days_at_once", [1, 3])
+def test_forecasts_in_blocks_are_those_of_all_days_at_once(
+    monkeypatch, panel, days_at_once
+):
+    panel = jax.device_put(panel)
+    scaler = preprocess.fit(panel, small_problems.fold(0, 20, 22, 32), ALONE.labels)
+    params = training.initialise(KEY(), panel, ALONE)
+    asked = params, panel, scaler, 22, TEST_DAYS, ALONE
+    whole = training.predict(*asked)
+    monkeypatch.setattr(training, "PREDICTED_ROWS", N * days_at_once)
+    chex.assert_trees_all_close(training.predict(*asked), whole, rtol=1e-6)

@@ -101,9 +101,7 @@ def lay_out(
     """
     num_days, num_splits = panel.score.shape[0], combination.train.shape[0]
     splits = Split(combination.train)
-    scalers = jax.lax.map(
-        lambda split: preprocess.fit(panel, split, config.labels), splits
-    )
+    scalers = preprocess.fit_all(panel, splits, config.labels)
     own_key = jax.random.fold_in(key, config.num_seeds)  # No seed has this number.
     seed, index = jnp.divmod(jnp.arange(config.num_seeds * num_splits), num_splits)
 

@@ -23,7 +23,7 @@ def use_every_core() -> None:
 def keep_compiled_programs() -> None:
     """Lets a second run of the same program skip its compilation."""
     cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    if jax.config.jax_compilation_cache_dir is None:
+    if not jax.config.jax_compilation_cache_dir:
         folder = str(pathlib.Path(cache) / "thesis_rl")
         jax.config.update("jax_compilation_cache_dir", folder)
         # Small programs too: there are dozens, and each takes a tenth of a second.

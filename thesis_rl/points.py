@@ -60,9 +60,11 @@ def train_and_trade(
     def of_point(i):
         return training.with_changes(config, {k: x[i] for k, x in arrays.items()})
 
+    of_days = preprocess.moments(panel)
+
     def scale(i):
         fold = jax.tree.map(lambda x: x[i % num_folds], folds)
-        return preprocess.fit(panel, fold, of_point(i // num_folds).labels)
+        return preprocess.fit(panel, fold, of_point(i // num_folds).labels, of_days)
 
     scalers = jax.lax.map(scale, jnp.arange(num_points * num_folds))
 

@@ -43,10 +43,15 @@ def moments(panel: Panel) -> Moments:
 def fit_all(panel: Panel, folds: Fold | Split, config: FrozenConfigDict) -> Scaler:
     """Fits every fold as `fit` does, [F, ...]; the rows are read once for all."""
     of_days = moments(panel)
-    return jax.lax.map(lambda fold: _fit(of_days, panel, fold, config), folds)
+    return jax.lax.map(lambda fold: fit(panel, fold, config, of_days), folds)
 
 
-def fit(panel: Panel, fold: Fold | Split, config: FrozenConfigDict) -> Scaler:
+def fit(
+    panel: Panel,
+    fold: Fold | Split,
+    config: FrozenConfigDict,
+    of_days: Moments | None = None,
+) -> Scaler:
     """Fits feature scales and label thresholds on the training rows of one fold.
 
     Variances are combined as in Chan, Golub and LeVeque (1979), "Updating formulae and
@@ -56,16 +61,12 @@ def fit(panel: Panel, fold: Fold | Split, config: FrozenConfigDict) -> Scaler:
       panel: all rows; those of no training day change nothing.
       fold: which days those are.
       config: `config.labels`.
+      of_days: `moments` of the panel, where many folds share them.
 
     Returns:
       The scaler.
     """
-    return _fit(moments(panel), panel, fold, config)
-
-
-def _fit(
-    of_days: Moments, panel: Panel, fold: Fold | Split, config: FrozenConfigDict
-) -> Scaler:
+    of_days = moments(panel) if of_days is None else of_days
     in_train = fold.trains_on(panel.score.shape[0])
     seen = jax.tree.map(lambda x: jnp.where(in_train[:, None], x, 0.0), of_days)
     count = jnp.maximum(seen.count.sum(0), 1)

@@ -120,7 +120,7 @@ def trade(
       config: the experiment's.
 
     Returns:
-      The outcome.
+      The outcome but for its forecasts, which `run` puts in.
     """
     folds = windows.folds
     num_days = baselines.shape[1]
