@@ -16,20 +16,13 @@ from thesis_rl import parallel
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-@pytest.fixture(
-    scope="module", params=["tests", pytest.param("users", marks=pytest.mark.slow)]
-)
-def flags(request):
-    """What XLA compiles with: other flags round in other ways."""
-    return os.environ["XLA_FLAGS"] if request.param == "tests" else ""
-
-
-def start(flags, file, num_devices, *others):
+def start(file, num_devices, *others):
     command = [sys.executable, "tests/device_run.py", file, num_devices, *others]
     return subprocess.Popen(
         [str(x) for x in command],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "XLA_FLAGS": flags},
+        # Compiled as users compile it: other flags round in other ways.
+        env=os.environ | {"PYTHONPATH": str(ROOT), "XLA_FLAGS": ""},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -44,36 +37,34 @@ def learned(file, process):
 
 
 @pytest.fixture(scope="module")
-def on_two(flags, tmp_path_factory):
+def on_two(tmp_path_factory):
     file = tmp_path_factory.mktemp("two") / "learned.npz"
-    return learned(file, start(flags, file, 2))
+    return learned(file, start(file, 2))
 
 
-def test_eight_devices_learn_what_two_do_bit_for_bit(flags, on_two, tmp_path):
+def test_eight_devices_learn_what_two_do_bit_for_bit(on_two, tmp_path):
     file = tmp_path / "learned.npz"
-    on_eight = learned(file, start(flags, file, 8))
+    on_eight = learned(file, start(file, 8))
     assert set(on_eight) == set(on_two)
     for name, expected in on_two.items():
         np.testing.assert_array_equal(on_eight[name], expected, name)
 
 
 @pytest.mark.slow
-def test_one_device_learns_the_same_to_rounding(flags, on_two, tmp_path):
+def test_one_device_learns_the_same_to_rounding(on_two, tmp_path):
     file = tmp_path / "learned.npz"
-    on_one = learned(file, start(flags, file, 1))
+    on_one = learned(file, start(file, 1))
     for name, expected in on_two.items():
         np.testing.assert_allclose(on_one[name], expected, 1e-4, 1e-5, err_msg=name)
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_does_bit_for_bit(flags, on_two, tmp_path):
+def test_two_processes_learn_what_one_does_bit_for_bit(on_two, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"
     files = [tmp_path / f"learned_{i}.npz" for i in range(2)]
-    processes = [
-        start(flags, file, 2, coordinator, 2, i) for i, file in enumerate(files)
-    ]
+    processes = [start(file, 2, coordinator, 2, i) for i, file in enumerate(files)]
     for file, process in zip(files, processes, strict=True):
         found = learned(file, process)
         for name, expected in on_two.items():
