@@ -3,11 +3,11 @@
     python experiments/run.py --config=experiments/rft.py
     python experiments/run.py --config=experiments/rft.py:smoke
 
-Two shared cores: 79 s from a cold start, 23 of them compiling and 30 training; 57 s
+Two shared cores: 51 s from a cold start, 15 of them compiling and 15 training; 37 s
 where the compiled programs are kept.
 
 Result, 22 folds, 6 seeds: net headline Sharpe of the ensemble -0.10, 95% interval
--0.51 to 0.32; single networks -0.09, standard deviation over seeds 0.05. Nothing.
+-0.52 to 0.32; single networks -0.09, standard deviation over seeds 0.06. Nothing.
 
 How the recipe was chosen: on PLANTED markets (seeds 100 to 107), never on prices.
 Minibatches of 26 whole days, a high rate and few steps; raw features that have a
