@@ -181,7 +181,7 @@ def _score(fitted: Fitted, texts: Sequence[str], known: np.ndarray) -> np.ndarra
 
 
 def _check(closes, close, names, settings: Settings) -> None:
-    if (np.diff(closes) <= np.timedelta64(0)).any():
+    if (np.diff(closes) <= np.timedelta64(0, "ns")).any():
         raise ValueError("closes must ascend, a session each")
     if close.shape != (len(closes), len(names)):
         raise ValueError(
