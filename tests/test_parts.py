@@ -43,8 +43,8 @@ def bits(frame):
     return frame.assign(value=np.where(frame["value"].isna(), -1, values))
 
 
-@given(st.lists(EVENTS, max_size=10))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.lists(EVENTS, max_size=20))
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_events_come_back_to_the_bit_and_type(rows):
     table = events.table(rows)
     back = parts.decode(parts.encode(table))
