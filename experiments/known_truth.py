@@ -1,14 +1,39 @@
-"""One simulated market, and what every learner made of it, oracles included."""
+"""What the method finds where the truth is known: every learner, in one table.
 
+    python experiments/known_truth.py                  # 16 PLANTED and 32 NULL markets
+    python experiments/known_truth.py --markets=2 --null_markets=2
+
+PLANTED: every learner on the same markets, through the same folds and harness,
+dollar-neutral. A share is a gross Sharpe divided by that of `oracle_signal`, which
+trades the sign of the planted signal; the net Sharpe is the headline's of expected
+positions, at so many basis points of the value traded. `path` is the recipe of
+`rft_path.py`: its networks in sleeves, by partial adjustment and in the best band.
+NULL: the same program on markets whose features carry nothing. Every figure is a mean
+over markets with its standard error.
+"""
+
+import pathlib
+import sys
+import time
 from typing import NamedTuple
 
-import jax
-import numpy as np
-from ml_collections import ConfigDict, FrozenConfigDict
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
 
-from thesis_rl import (
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+from absl import flags, logging  # noqa: E402
+from ml_collections import ConfigDict, FrozenConfigDict  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+from scipy.stats import t as student_t  # noqa: E402
+
+from experiments import planted, rft_path  # noqa: E402
+from experiments.run import prepare_machine, run_from_shell  # noqa: E402
+from thesis_rl import (  # noqa: E402
     evaluation,
     experiment,
+    files,
     judgement,
     regressors,
     scoring,
@@ -16,17 +41,30 @@ from thesis_rl import (
     training,
     walk_forward,
 )
-from thesis_rl.backtest import MAPPINGS
-from thesis_rl.preparation import Experiment
-from thesis_rl.sensitivity import line
-from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
-from thesis_rl.walk_forward import Outcome
+from thesis_rl.backtest import Ledger  # noqa: E402
+from thesis_rl.portfolio import MAPPINGS  # noqa: E402
+from thesis_rl.preparation import Experiment  # noqa: E402
+from thesis_rl.sensitivity import line  # noqa: E402
+from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
+from thesis_rl.walk_forward import Outcome  # noqa: E402
+
+_MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 2)
+_NULL_MARKETS = flags.DEFINE_integer("null_markets", 32, "NULL markets.", 2)
+_SEEDS = flags.DEFINE_integer("seeds", 1, "Networks a fold and market.", 1)
+_BOOSTING = flags.DEFINE_bool("boosting", True, "Also fit gradient boosting (slow).")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file for every market's numbers.")
+
+CELLS = (("linear", 1260), ("nonlinear", 1260), ("linear", 320), ("nonlinear", 320))
+FIRST, FIRST_NULL = 1000, 2000  # Seeds of markets that no tuning has seen.
+COSTS_BPS = (10.0, 20.0)  # Of the value traded, all told but borrowing.
+PACES = {"partial": "partial adjustment", "band": "best band"}
 
 
 class Score(NamedTuple):
     """One book on one market."""
 
     sharpe: float  # Gross headline.
+    net: tuple[float, ...]  # Net headline Sharpe at `COSTS_BPS`.
     reward: float  # Mean utility of its decisions on labelled unseen rows.
     drawdown: float  # Deepest fall, in units of a year's volatility; negative.
 
@@ -47,6 +85,35 @@ class Scores(NamedTuple):
     honesty: Honesty
 
 
+def cell_config(kind: str, train_days: int, num_seeds: int = 1) -> ConfigDict:
+    """Returns the PLANTED experiment at one window length, with its tuned recipe."""
+    config = planted.get_config()
+    config.num_seeds = num_seeds
+    config.data.synthetic.kind = kind
+    config.folds.update(train_days=train_days, test_days=504)
+    if train_days < 640:
+        config.folds.test_days = 252
+        config.sft.num_steps, config.rft.num_steps = 50, 100
+        config.sft.weight_decay, config.rft.weight_decay = 3.0, 1.0
+    return config
+
+
+def longer_imitation(config: ConfigDict) -> ConfigDict:
+    """Returns the same recipe with every step spent on imitation."""
+    changed = ConfigDict(config.to_dict())
+    changed.sft.num_steps += config.rft.num_steps
+    changed.rft.num_steps = 0
+    return changed
+
+
+def path_recipe(config: ConfigDict) -> ConfigDict:
+    """Returns the cell with the networks and the pace of `rft_path.py`."""
+    changed, recipe = ConfigDict(config.to_dict()), rft_path.get_config()
+    changed.pace = recipe.pace
+    changed.rft.update(keep=recipe.rft.keep, peak_lr=recipe.rft.peak_lr)
+    return changed
+
+
 def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
     """Simulates one market, with oracles and regressions in place of baselines."""
     # A frozen config hashes what it was made from: one that changed compiles again.
@@ -58,12 +125,12 @@ def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
         (0.2, 0.4, 0.6, 0.8), np.asarray(dataset.panel.score)[unseen], side="right"
     )
     labelled = np.asarray(dataset.panel.labelled)[unseen]
-    forecasts = {"ridge": regressors.ridge}
+    fits = {"ridge": regressors.ridge}
     if boosting:
-        forecasts["boosting"] = regressors.boosting
+        fits["boosting"] = regressors.boosting
     forecasts = {
         name: regressors.walk_forward(dataset.panel, folds, fit)
-        for name, fit in forecasts.items()
+        for name, fit in fits.items()
     }
     random = np.random.default_rng(seed)
     positions = {
@@ -105,24 +172,16 @@ def measure_honesty(market: Experiment, outcome: Outcome) -> Honesty:
 
 
 def score_books(market: Experiment, outcome: Outcome) -> dict[str, Score]:
-    """Scores every learner, oracle and baseline, gross of costs."""
+    """Scores every learner, oracle and baseline."""
     names, dataset = list(market.baselines), market.dataset
-    benchmark = scoring.make_benchmark(
-        dataset.market,
-        int(market.folds.test_start[0]),
-        line(outcome.baselines, names.index("equal_weight")),
-    )
+    benchmark = make_benchmark(market, outcome)
     days = evaluation.unseen(market)
     labelled = np.asarray(dataset.panel.labelled)[days]
     payoff = np.clip(np.asarray(dataset.panel.payoff)[days], -2, 2)[labelled]
 
     def score(ledger, positions) -> Score:
-        returns = scoring.make_book(ledger, benchmark, True).headline_gross
-        return Score(
-            sharpe=stats.sharpe(returns),
-            reward=float(np.mean(np.clip(positions, -1, 1)[labelled] * payoff)),
-            drawdown=stats.max_drawdown(returns) / stats.volatility(returns),
-        )
+        reward = float(np.mean(np.clip(positions, -1, 1)[labelled] * payoff))
+        return score_ledger(ledger, benchmark)._replace(reward=reward)
 
     scores = {
         name: score(line(outcome.baselines, i), market.baselines[name])
@@ -136,7 +195,7 @@ def score_books(market: Experiment, outcome: Outcome) -> dict[str, Score]:
                 score(line(ledgers[mapping], i), positions_of(p))
                 for i, p in enumerate(probabilities)
             ]
-            scores[f"{stage}.{mapping}"] = Score(*np.mean(single, axis=0))
+            scores[f"{stage}.{mapping}"] = mean_score(single)
             if len(single) > 1:
                 scores[f"{stage}_ensemble.{mapping}"] = score(
                     line(ledgers[mapping], -1), positions_of(probabilities.mean(axis=0))
@@ -144,6 +203,201 @@ def score_books(market: Experiment, outcome: Outcome) -> dict[str, Score]:
     return scores
 
 
+def make_benchmark(market: Experiment, outcome: Outcome) -> scoring.Benchmark:
+    """Prepares what the books of one market are hedged with."""
+    index = list(market.baselines).index("equal_weight")
+    first = int(market.folds.test_start[0])
+    equal = line(outcome.baselines, index)
+    return scoring.make_benchmark(market.dataset.market, first, equal)
+
+
+def score_ledger(ledger: Ledger, benchmark: scoring.Benchmark) -> Score:
+    """Scores one book, without its reward; one that stood still earned 0, paid 0."""
+    if not np.any(ledger.turnover):
+        return Score(0.0, (0.0,) * len(COSTS_BPS), 0.0, 0.0)
+    returns = scoring.make_book(ledger, benchmark, True).headline_gross
+    return Score(
+        sharpe=stats.sharpe(returns),
+        net=tuple(net_sharpe(ledger, benchmark, bps) for bps in COSTS_BPS),
+        reward=0.0,
+        drawdown=stats.max_drawdown(returns) / stats.volatility(returns),
+    )
+
+
+def net_sharpe(ledger: Ledger, benchmark: scoring.Benchmark, bps: float) -> float:
+    """Charges the same trades at another rate: without impact all costs are linear."""
+    spread = np.asarray(ledger.turnover) * (1 + np.asarray(ledger.gross)) * bps * 1e-4
+    charged = ledger._replace(commission=np.zeros_like(spread), half_spread=spread)
+    return stats.sharpe(scoring.make_book(charged, benchmark, True).headline_net)
+
+
+def score_paces(market: Experiment, config: FrozenConfigDict) -> dict[str, Score]:
+    """Trains the recipe of `rft_path.py` once and trades it at every pace and cost."""
+    market = market._replace(config=config)
+    key, panel, traded, windows, baselines = experiment.arguments(market)
+    trained = walk_forward.train_and_predict(
+        key, panel, windows.folds, windows.held_out, config
+    )
+    given = trained, None, panel, traded, windows, baselines
+    scores = {}
+    for rule, name in PACES.items():
+        at_cost = []
+        for bps in COSTS_BPS:
+            changes = {
+                "pace.rule": rule,
+                "backtest.commission_bps": 0.0,
+                "backtest.half_spread_bps": bps,
+            }
+            changed = training.with_changes(config, changes)
+            outcome = jax.tree.map(np.asarray, walk_forward.trade(*given, changed))
+            benchmark = make_benchmark(market, outcome)
+            books = {k: x["expected"] for k, x in outcome.ledgers.items()}
+            at_cost.append(score_ledger(line(books["paced"], -1), benchmark))
+            sleeves = score_ledger(line(books["rft"], -1), benchmark)
+        net = tuple(score.net[i] for i, score in enumerate(at_cost))
+        scores[f"path, {name}.expected"] = at_cost[0]._replace(net=net)
+        scores["path, sleeves.expected"] = sleeves
+    return scores
+
+
 def positions_of(probabilities: np.ndarray) -> np.ndarray:
     """Returns the position of the likeliest decision."""
     return np.take(DECISION_POSITIONS, probabilities.argmax(axis=-1))
+
+
+def mean_score(scores: list[Score]) -> Score:
+    """Averages scores field by field."""
+    return jax.tree.map(lambda *x: float(np.mean(x)), *scores)
+
+
+def run_cell(
+    kind: str, train_days: int, strength: float, seeds: range, boosting: bool
+) -> list[Scores]:
+    """Scores every learner on several markets of one kind."""
+    config = cell_config(kind, train_days, _SEEDS.value)
+    config.data.synthetic.strength = strength
+    ranked = FrozenConfigDict(config)
+    supervised = FrozenConfigDict(longer_imitation(config))
+    paced = FrozenConfigDict(path_recipe(config))
+    results = []
+    for seed in seeds:
+        market = make_market(config, seed, boosting)
+        scores = score_market(market, ranked)
+        scores.books.update(score_paces(market, paced))
+        if strength > 0:
+            longer = score_market(market, supervised).books.items()
+            scores.books.update(
+                {f"sft_longer{k[3:]}": v for k, v in longer if k[:3] == "sft"}
+            )
+        results.append(scores)
+    return results
+
+
+def mean_and_error(values) -> tuple[float, float]:
+    """Returns the mean over markets and its standard error."""
+    values = np.asarray(values, float)
+    return values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+
+
+def show(values) -> str:
+    """Formats a mean and its standard error."""
+    mean, error = mean_and_error(values)
+    return f"{mean:.3f} ± {error:.3f}"
+
+
+def make_table(title: str, results: list[dict[str, Score]]) -> Table:
+    """Tabulates every learner: shares of the oracle, gross, net, reward, drawdown."""
+    table = Table("learner", title=title)
+    net = [f"net, {bps:g} bp" for bps in COSTS_BPS]
+    for column in ("share, signs", "share, expected", "Sharpe, signs", *net):
+        table.add_column(column, justify="right")
+    table.add_column("reward", justify="right")
+    table.add_column("drawdown, vols", justify="right")
+    planted = all(r["oracle_signal.signs"].sharpe > 1 for r in results)
+
+    def cell(key, take) -> str:
+        known = key in results[0]
+        return show([take(r, r[key]) for r in results]) if known else ""
+
+    def share(r, score):
+        return score.sharpe / r["oracle_signal.signs"].sharpe
+
+    for learner in dict.fromkeys(key.split(".")[0] for key in results[0]):
+        signs, expected = f"{learner}.signs", f"{learner}.expected"
+        shares = [cell(k, share) if planted else "" for k in (signs, expected)]
+        costs = [
+            cell(expected, lambda r, s, i=i: s.net[i]) for i in range(len(COSTS_BPS))
+        ]
+        table.add_row(
+            learner,
+            *shares,
+            cell(signs, lambda r, s: s.sharpe),
+            *costs,
+            cell(signs, lambda r, s: s.reward),
+            cell(signs, lambda r, s: s.drawdown),
+        )
+    return table
+
+
+def paired_lines(results: list[dict[str, Score]]) -> list[str]:
+    """Compares rivals market by market: means with 95% t intervals."""
+
+    def gain(name: str, other: str, take=lambda s: s.sharpe) -> str:
+        mean, error = mean_and_error([take(r[name]) - take(r[other]) for r in results])
+        reach = student_t.ppf(0.975, len(results) - 1) * error
+        return f"{mean:+.3f} [{mean - reach:+.3f}, {mean + reach:+.3f}]"
+
+    lines = [
+        f"{name} less equally long imitation, gross: {gain(name, other)}"
+        for name in ("rft.signs", "rft.expected")
+        if (other := name.replace("rft", "sft_longer")) in results[0]
+    ]
+    for rival in ("sleeves", PACES["band"]):
+        for i, bps in enumerate(COSTS_BPS):
+            pair = f"path, {PACES['partial']}.expected", f"path, {rival}.expected"
+            found = gain(*pair, lambda s, i=i: s.net[i])
+            lines.append(f"partial adjustment less {rival}, net at {bps:g} bp: {found}")
+    return lines
+
+
+def honesty_line(results: list[Scores]) -> str:
+    """Says how true the final stage's theses are, a mean over markets each."""
+    parts = [
+        f"{name.replace('_', ' ')} {show([getattr(r.honesty, name) for r in results])}"
+        for name in Honesty._fields
+    ]
+    return "Theses: " + ", ".join(parts)
+
+
+def as_dict(scores: Scores) -> dict:
+    """Returns one market's scores as JSON takes them."""
+    books = {name: score._asdict() for name, score in scores.books.items()}
+    return {"books": books, "honesty": scores.honesty._asdict()}
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
+    prepare_machine()
+    logging.set_verbosity(logging.WARNING)
+    console, started, saved = Console(width=140), time.perf_counter(), {}
+    seeds = range(FIRST, FIRST + _MARKETS.value)
+    nulls = range(FIRST_NULL, FIRST_NULL + _NULL_MARKETS.value)
+    cells = [(*cell, 0.05, seeds, _BOOSTING.value) for cell in CELLS]
+    for kind, train_days, *rest in (*cells, ("linear", 1260, 0.0, nulls, False)):
+        strength, chosen, _ = rest
+        results = run_cell(kind, train_days, *rest)
+        name = f"PLANTED {kind}" if strength else "NULL"
+        title = f"{name}, {train_days} training days, {len(chosen)} markets"
+        books = [scores.books for scores in results]
+        console.print(make_table(title, books))
+        for text in (*paired_lines(books), honesty_line(results)):
+            console.print(text, soft_wrap=True)
+        saved[title] = list(map(as_dict, results))
+        if _OUTPUT.value:
+            files.write_json(_OUTPUT.value, saved)
+    console.print(f"{time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    run_from_shell(main)

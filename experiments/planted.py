@@ -4,7 +4,7 @@
     python experiments/run.py --config=experiments/planted.py:smoke
 
 `--config.data.synthetic.kind=nonlinear` plants interactions, `.strength=0` nothing.
-One market; `gates.py` has the table over many.
+One market; `known_truth.py` has the table over many.
 """
 
 from ml_collections import config_dict

@@ -188,28 +188,14 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         keep=0.0,  # Share of the parameters before, in an average with those after.
         num_choices=1,  # Steps to choose from, by the training window's own tail.
     )
-    config.path = config_dict.create(
-        num_steps=0,  # 0 leaves the trader out, and sleeves hold for hold_days.
-        rule="learned",  # learned, or band: the best no-trade band by search
-        num_paths=4,  # Stretches of days a step, of all names.
-        num_days=42,  # Of a path.
-        burn_in=10,  # Its first days, on which the book is built, are not rewarded.
-        num_samples=2,  # Paths compared on a stretch; 2 is a pairwise comparison.
-        reward="path",  # path: each name alone; book: all names as one.
-        credit="to_go",  # shared, to_go, or leave_one_out of a book
-        risk="variance",  # variance or tail
-        risk_aversion=0.5,  # 1 is the Sharpe ratio's own; 0 cares for the mean alone.
-        drawdown_penalty=0.0,  # For a unit of a path's deepest fall.
-        flip_penalty=0.0,  # For every name at once changing its sign.
+    config.pace = config_dict.create(
+        rule="sleeves",  # sleeves hold for hold_days; partial or band move each day.
+        # Of partial: the share of a gap closed a day is σ(logit + slope · gap), 12%
+        # of a small one, of what exceeds the band.
+        logit=-2.0,
+        slope=1.0,
+        band=0.08,  # Of a full position.
         evidence=1.0,  # t-statistic of its past from which a full position is traded.
-        logit=-2.0,  # Where the share of a gap starts: 12% a day,
-        slope=1.0,  # and more where the gap is wide.
-        band=0.08,  # Gap that is left alone, of a full position.
-        prior_days=20.0,  # What the start is worth, in days of evidence.
-        exploration=0.5,  # Standard deviation of the logit of a share.
-        peak_lr=5e-2,
-        weight_decay=0.0,
-        max_grad_norm=10.0,
     )
     config.distillation = config_dict.create(
         num_steps=0,  # `ensembles.py` asks for it; no other command distils.
@@ -220,9 +206,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     )
     config.reward = config_dict.create(
         weights=(0.2, 0.3, 0.5),  # Structure, claims, decision.
-        # ((fraction of training, weights), ...), linear between; a fourth number beside
-        # the weights is the share of the trading costs that is charged.
-        curriculum=(),
+        curriculum=(),  # ((fraction of training, weights), ...), linear between.
         validity_share=0.0,  # Part of the structure reward paid for a valid thesis.
         coherence_share=0.0,  # For claims that do not speak against the decision.
         support_share=0.0,  # For sections that assert at least one of their claims.

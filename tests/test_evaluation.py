@@ -11,7 +11,6 @@ import small_run
 from thesis_rl import (
     baselines,
     evaluation,
-    execution,
     judgement,
     portfolio,
     stats,
@@ -34,7 +33,7 @@ def scores(run):
 def _trade(decisions, positions, market):
     config = small_run.config()
     headline, mapping = decisions.mean(0), config.backtest.mapping
-    orders = execution.sleeves(headline, mapping, market, config)
+    orders = trading.sleeves(headline, mapping, market, config)
     return (
         trading.trade(decisions, market, config),
         trading.trade_as_given(positions, market, config),

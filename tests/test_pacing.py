@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from plain_backtest import random_market, random_weights
 
-from thesis_rl import backtest, pacing
-from thesis_rl.backtest import Costs
-from thesis_rl.pacing import Pace
+from thesis_rl import backtest
+from thesis_rl.backtest import Costs, Pace
 from thesis_rl.types import Market
 
 COSTS = Costs(10.0, 40.0, 1.0, 0.05, borrow_rate=0.03, cash_rate=0.02)
@@ -35,7 +34,7 @@ def flat(returns) -> Market:
 
 def test_toward_is_the_formula():
     target, held = jnp.array([1.0, -0.5, 0.2, 0.0]), jnp.array([0.0, 0.5, 0.15, -1.0])
-    moved = pacing.toward(target, held, paced(-1.0, 2.0, 0.1, (4,)))
+    moved = backtest.toward(target, held, paced(-1.0, 2.0, 0.1, (4,)))
     gap = np.array([1.0, -1.0, 0.05, 1.0])
     share = 1 / (1 + np.exp(1 - 2 * abs(gap)))
     past_band = np.sign(gap) * np.maximum(abs(gap) - 0.1, 0)
@@ -46,7 +45,7 @@ def test_toward_is_the_formula():
 def test_a_move_never_passes_its_target():
     rng = np.random.default_rng(0)
     target, held, logit, slope, band = jnp.asarray(rng.normal(size=(5, 500)), "f")
-    moved = pacing.toward(target, held, Pace(9 * logit, 9 * slope, abs(band)))
+    moved = backtest.toward(target, held, Pace(9 * logit, 9 * slope, abs(band)))
     low, high = jnp.minimum(target, held), jnp.maximum(target, held)
     assert jnp.all((moved >= low - 1e-6) & (moved <= high + 1e-6))
     assert jnp.any(moved == held) and jnp.any(abs(moved - held) > 0.5)

@@ -195,29 +195,6 @@ def test_curriculum_interpolates_between_its_points():
         np.testing.assert_allclose(at[step], [0.2, 0.3, 0.5], rtol=1e-6)
 
 
-def test_costs_are_scheduled_beside_the_weights():
-    points = ((0.25, (1.0, 0.0, 0.0)), (0.75, (0.2, 0.3, 0.5)))
-    costs = (0.1, 0.9)
-    config = reward_config(
-        curriculum=tuple((f, (*w, c)) for (f, w), c in zip(points, costs, strict=True))
-    )
-    for step, expected in {0: 0.1, 25: 0.1, 50: 0.5, 75: 0.9, 100: 0.9}.items():
-        step = jnp.int32(step)
-        charged = rewards.costs_at(step, 100, config)
-        assert charged.shape == ()
-        np.testing.assert_allclose(charged, expected, rtol=1e-6)
-        np.testing.assert_array_equal(
-            rewards.weights_at(step, 100, config),
-            rewards.weights_at(step, 100, reward_config(curriculum=points)),
-        )
-
-
-@pytest.mark.parametrize("curriculum", [(), ((0.0, (1.0, 0.0, 0.0)),)])
-def test_costs_are_charged_in_full_where_none_are_scheduled(curriculum):
-    config = reward_config(curriculum=curriculum)
-    assert rewards.costs_at(jnp.int32(0), 100, config) == 1
-
-
 def test_weights_are_fixed_without_a_curriculum():
     config = reward_config(weights=(0.1, 0.2, 0.7))
     for step in (0, 99):

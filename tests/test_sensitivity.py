@@ -9,7 +9,7 @@ import pytest
 import small_problems
 import small_run
 
-from thesis_rl import portfolio, scoring, sensitivity, stats, trading
+from thesis_rl import backtest, ledger, portfolio, scoring, sensitivity, stats
 from thesis_rl.backtest import Ledger
 from thesis_rl.sensitivity import line
 from thesis_rl.trading import CAPITALS, COST_SWEEP_BPS, Sensitivity
@@ -32,8 +32,8 @@ def oracle():
 
 def ledger_at(oracle, bps):
     weights, market, config, _ = oracle
-    rates = trading.rates(config)._replace(commission_bps=0.0, half_spread_bps=bps)
-    return trading.simulate(weights, market, config, rates)
+    rates = ledger.rates(config)._replace(commission_bps=0.0, half_spread_bps=bps)
+    return backtest.by_config(weights, market, config, rates)
 
 
 def book_at(oracle, bps):

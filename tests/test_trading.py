@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import backtest, execution, portfolio, trading
+from thesis_rl import backtest, portfolio, trading
 from thesis_rl.backtest import Costs
 from thesis_rl.sensitivity import line
 
@@ -45,7 +45,7 @@ def book(weights, market, config=CONFIG):
 
 def of_sleeves(probabilities, market, config):
     mapping = config.backtest.mapping
-    orders = execution.sleeves(probabilities, mapping, market, config)
+    orders = trading.sleeves(probabilities, mapping, market, config)
     return trading.sensitivity(orders, market, config)
 
 
@@ -196,8 +196,8 @@ def test_a_fill_at_the_close_that_was_decided_on_takes_the_flag(probabilities, m
     weights = weights_of(probabilities[0], market)
     at_once = {"backtest.fill_lag": 0}
     flagged = small_problems.config(at_once | {"backtest.same_close": True})
-    ledger = trading.simulate(weights, market, flagged, Costs(0.0, 0.0))
+    ledger = backtest.by_config(weights, market, flagged, Costs(0.0, 0.0))
     earned = (weights[:-1] * market.returns[1:]).sum(axis=1)
     np.testing.assert_allclose(ledger.gross[1:], earned, rtol=1e-4, atol=1e-6)
     with pytest.raises(ValueError, match="same_close=True"):
-        trading.simulate(weights, market, small_problems.config(at_once))
+        backtest.by_config(weights, market, small_problems.config(at_once))

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+from ml_collections import FrozenConfigDict
 
-from thesis_rl import ledger, pacing
+from thesis_rl import ledger
 from thesis_rl.ledger import DAYS_A_YEAR as DAYS_A_YEAR
 from thesis_rl.ledger import Costs as Costs
 from thesis_rl.ledger import Ledger as Ledger
-from thesis_rl.pacing import Pace
 from thesis_rl.portfolio import MAPPINGS as MAPPINGS
 from thesis_rl.portfolio import equal_gross_weights as equal_gross_weights
 from thesis_rl.portfolio import positions as positions
@@ -23,6 +23,14 @@ from thesis_rl.portfolio import sleeve_weights as sleeve_weights
 from thesis_rl.types import Market
 
 FILL_LAG = 2  # Days from a decision to the first return it earns, by default.
+
+
+class Pace(NamedTuple):
+    """How much of a gap is traded in a day, decided with the target of the day."""
+
+    logit: jax.Array  # [T, N] of the share that is closed of the smallest gap.
+    slope: jax.Array  # [T, N], what a unit of gap adds to the logit.
+    band: jax.Array  # [T, N], the gap that is left alone, as a weight.
 
 
 class _Session(NamedTuple):
@@ -53,7 +61,7 @@ def simulate(
     On day t the book
       1. with open fills, earns the night, g₁ = Σ w·((1 + r)/(1 + r_oc) − 1);
       2. is brought from drifted to target weights, q = w_target − w_drifted (or, at a
-         pace, to `pacing.toward` between the two), at cost
+         pace, to `toward` between the two), at cost
          c = (commission + half spread)·Σ|q| + Σ|q|·Y·σ·√(|q|·capital/ADV);
       3. earns the rest, g₂ = Σ w·r_oc; with close fills, which stand at the close of
          t − 1, all of the day: g₁ = 0 and g₂ = Σ w·r.
@@ -115,7 +123,7 @@ def simulate(
             drifted = held * (1 + at.overnight) / (1 + overnight)
         wanted = at.target
         if at.pace is not None:
-            wanted = pacing.toward(at.target, drifted, at.pace)
+            wanted = toward(at.target, drifted, at.pace)
         weights = jnp.clip(wanted, drifted - at.room, drifted + at.room)
         traded = jnp.abs(weights - drifted)
         earned = jnp.sum(weights * at.returns)  # A matmul may round to bfloat16.
@@ -139,6 +147,66 @@ def simulate(
     )
     lines = jax.lax.scan(day, start, sessions)[1]
     return ledger.book(lines, market, costs, capital)
+
+
+def toward(target: jax.Array, held: jax.Array, pace: Pace) -> jax.Array:
+    """Moves a book part of the way to its target.
+
+      w = held + σ(logit + slope·|gap|) · shrink(gap, band),   gap = target − held
+      shrink(x, b) = sign(x) · max(|x| − b, 0)
+
+    With the whole share traded this is a no-trade band, which under proportional costs
+    is the form of the best rule (Davis and Norman 1990, "Portfolio selection with
+    transaction costs"); without a band it is partial adjustment (Gârleanu and Pedersen
+    2013, "Dynamic trading with predictable returns and transaction costs").
+
+    Args:
+      target: [N], weights or positions.
+      held: [N], likewise, with its drift.
+      pace: [N] each.
+
+    Returns:
+      [N], between `held` and `target`.
+    """
+    chex.assert_equal_shape([target, held, *pace])
+    gap = target - held
+    size = jnp.abs(gap)
+    share = jax.nn.sigmoid(pace.logit + pace.slope * size)
+    return held + share * jnp.sign(gap) * jnp.maximum(size - pace.band, 0.0)
+
+
+def by_config(
+    weights: jax.Array,
+    market: Market,
+    config: FrozenConfigDict,
+    costs: Costs | None = None,
+    capital: float | jax.Array | None = None,
+    pace: Pace | None = None,
+) -> Ledger:
+    """Trades target weights [T, N] by the rules of `config.backtest`.
+
+    Args:
+      weights: decided at each close.
+      market: [T, N].
+      config: the experiment's.
+      costs: instead of the config's.
+      capital: instead of the config's.
+      pace: [T, N] each; None goes all the way.
+
+    Returns:
+      The ledger.
+    """
+    rules = config.backtest
+    return simulate(
+        weights,
+        market,
+        ledger.rates(config) if costs is None else costs,
+        capital=rules.capital if capital is None else capital,
+        fill_lag=rules.fill_lag,
+        at_open=rules.fill == "open",
+        same_close=rules.same_close,
+        pace=pace,
+    )
 
 
 def _sessions(

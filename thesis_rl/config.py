@@ -5,8 +5,7 @@ import math
 from thesis_rl import (
     choice,
     claims,
-    credit,
-    execution,
+    pace,
     portfolio,
     regressors,
     rewards,
@@ -27,10 +26,7 @@ CHOICES = {
     "backtest.book": portfolio.BOOKS,
     "backtest.fill": ("close", "open"),
     "backtest.same_close": (False, True),
-    "path.rule": tuple(execution.RULES),
-    "path.reward": credit.REWARDS,
-    "path.credit": credit.CREDITS,
-    "path.risk": credit.RISKS,
+    "pace.rule": pace.RULES,
     "calibration.scaling": ("temperature", "vector"),
     "model.matmul": ("float32", "bfloat16"),
     "size": ("full", "smoke"),
@@ -61,7 +57,8 @@ LOWER_BOUNDS = {
     "distillation.max_grad_norm": 0,
     "reward.holding_cost": 0,
     "data.synthetic.seed": 0,
-    **execution.LOWER_BOUNDS,
+    "pace.evidence": 0,
+    "pace.band": 0,
     "backtest.hold_days": 1,
     "backtest.commission_bps": 0,
     "backtest.half_spread_bps": 0,
@@ -94,7 +91,6 @@ ABOVE_ZERO = (
     "backtest.max_gross",
     "backtest.participation_cap",
     "calibration.share",
-    "path.exploration",
 )
 THREE_WEIGHTS = ("sft.weights", "reward.weights")
 
@@ -149,7 +145,7 @@ def check(config) -> None:
     _check_fills(config.backtest)
     tether.check(config)
     choice.check(config.rft, config.combinatorial.num_groups)
-    execution.check(config)
+    pace.check(config)
     sizing.check(config)
     event_settings.check(config.data)
     features.check_names(config.features)
@@ -234,8 +230,7 @@ def _check_curriculum(curriculum) -> None:
         if not isinstance(point, tuple | list) or len(point) != 2:
             raise ValueError(
                 f"config.reward.curriculum has {point!r}; give pairs of (fraction of "
-                "training, (structure, claims, decision)), and the share of trading "
-                "costs as a fourth number if it is to be scheduled"
+                "training, (structure, claims, decision))"
             )
     fractions = [fraction for fraction, _ in curriculum]
     if not _numbers(fractions):
@@ -245,16 +240,4 @@ def _check_curriculum(curriculum) -> None:
             f"config.reward.curriculum must have growing fractions, got {fractions}"
         )
     for fraction, values in curriculum:
-        where = f"config.reward.curriculum at {fraction}"
-        with_costs = _numbers(values) and len(values) == 4
-        _check_weights(values[:3] if with_costs else values, where)
-        if with_costs and not 0 <= values[3] <= 1:
-            raise ValueError(
-                f"{where} charges {values[3]} of the trading costs; that is a share "
-                "and must lie in [0, 1]"
-            )
-    if len({len(values) for _, values in curriculum}) > 1:
-        raise ValueError(
-            "config.reward.curriculum gives the share of trading costs at some points "
-            "only; give it at all of them, or at none"
-        )
+        _check_weights(values, f"config.reward.curriculum at {fraction}")

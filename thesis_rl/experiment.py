@@ -145,7 +145,7 @@ def judge(
             experiment, scores.books["ensemble"], scores.seed_books
         ),
         "theses": quality_of,
-        "traders": trader_table(outcome),
+        "pace": pace_table(outcome),
         "timing": seconds | {"score": time.perf_counter() - started},
         "data": dataset.report,
         "predictions_sha256": hashlib.sha256(
@@ -168,12 +168,12 @@ def judge(
     )
 
 
-def trader_table(outcome: Outcome) -> list[dict] | None:
-    """Lists what each fold's trader learned, the final one last; None without them."""
-    if outcome.traders is None:
+def pace_table(outcome: Outcome) -> list[dict] | None:
+    """Lists each fold's rule of trading, the final one last; None for sleeves."""
+    if outcome.rules is None:
         return None
-    fields = {k: np.asarray(x, float) for k, x in outcome.traders._asdict().items()}
-    num_folds = len(outcome.traders.exposure)
+    fields = {k: np.asarray(x, float) for k, x in outcome.rules._asdict().items()}
+    num_folds = len(outcome.rules.exposure)
     return [{k: float(x[i]) for k, x in fields.items()} for i in range(num_folds)]
 
 

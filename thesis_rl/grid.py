@@ -53,7 +53,7 @@ NEEDS = {
         for name in ("seed", "num_names", "num_days", "kind", "strength")
     },
 }
-STAGES = ("sft", "rft", "path")  # Read only where they take a step.
+STAGES = ("sft", "rft")  # Read only where they take a step.
 # Not of the headline, and slow.
 ASIDE = {"ablations": (), "baselines": (), "combinatorial.num_groups": 0}
 
@@ -185,10 +185,10 @@ def points(varied: dict[str, tuple], config: ConfigDict) -> list[Point]:
 
 def _check(point: Point) -> None:
     config_lib.check(point.config)
-    if point.config.path.num_steps:
+    if point.config.pace.rule != "sleeves":
         raise ValueError(
-            f"config.path.num_steps is {point.config.path.num_steps}, but a sweep "
-            "trains no trader and holds decisions in sleeves; set it to 0"
+            f"config.pace.rule is {point.config.pace.rule!r}, but a sweep trains no "
+            "network that a pace is set by; set it to sleeves"
         )
     if point.config.rft.num_choices > 1:
         raise ValueError(

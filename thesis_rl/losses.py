@@ -4,7 +4,7 @@ The policy-gradient estimators share one signature: log-probabilities [K, 3] and
 weighted rewards [K, 3] of K theses, head by head, to a scalar whose gradient is the
 negated estimate. All but `headwise_rloo` credit every head with the whole reward. The
 advantages of a head add up to zero, so its log-probabilities may lack what all K theses
-share. Over paths, days and names stand in the place of heads.
+share.
 """
 
 import chex

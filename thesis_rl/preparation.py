@@ -136,7 +136,7 @@ def make_windows(
             )
         )
     lead = None
-    if config.path.num_steps:
+    if config.pace.rule != "sleeves":
         lead = np.arange(held_out.test_start[0], folds.test_start[0], dtype=np.int32)
     return Windows(folds, held_out, combination, lead)
 

@@ -210,31 +210,10 @@ def weights_at(step: jax.Array, num_steps: int, config: FrozenConfigDict) -> jax
     """
     if not config.curriculum:
         return jnp.array(config.weights)
-    return _scheduled(step, num_steps, config.curriculum)[:3]
-
-
-def costs_at(step: jax.Array, num_steps: int, config: FrozenConfigDict) -> jax.Array:
-    """Returns the share of the trading costs that is charged at a training step.
-
-    Args:
-      step: [] int32.
-      num_steps: length of the training.
-      config: `config.reward`; a fourth number beside the weights of each point of
-        `curriculum` is that share, linear in between.
-
-    Returns:
-      A scalar in [0, 1]; 1 where nothing is scheduled.
-    """
-    if not config.curriculum or len(config.curriculum[0][1]) == 3:
-        return jnp.array(1.0)
-    return _scheduled(step, num_steps, config.curriculum)[3]
-
-
-def _scheduled(step: jax.Array, num_steps: int, curriculum: tuple) -> jax.Array:
-    fractions = jnp.array([fraction for fraction, _ in curriculum])
-    values = jnp.array([values for _, values in curriculum])
-    progress = step / num_steps
-    return jnp.stack([jnp.interp(progress, fractions, x) for x in values.T])
+    fractions, weights = zip(*config.curriculum, strict=True)
+    progress, fractions = step / num_steps, jnp.array(fractions)
+    columns = jnp.array(weights).T
+    return jnp.stack([jnp.interp(progress, fractions, x) for x in columns])
 
 
 CLAIM_REWARDS = {

@@ -8,12 +8,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, execution, portfolio, training
-from thesis_rl.backtest import Costs, Ledger
-from thesis_rl.execution import Orders
+from thesis_rl import backtest, pace, portfolio, training
+from thesis_rl.backtest import Ledger
 from thesis_rl.ledger import rates as rates
-from thesis_rl.orders import Trader
-from thesis_rl.pacing import Pace
+from thesis_rl.pace import Orders, Rule
 from thesis_rl.types import Market
 
 COST_SWEEP_BPS = (0.0, 2.0, 5.0, 10.0, 20.0)  # Of the value traded, all told.
@@ -32,38 +30,13 @@ class Sensitivity(NamedTuple):
     clipped: jax.Array  # [T'] int32, names whose weight a limit cut.
 
 
-def simulate(
-    weights: jax.Array,
-    market: Market,
-    config: FrozenConfigDict,
-    costs: Costs | None = None,
-    capital: float | jax.Array | None = None,
-    pace: Pace | None = None,
-) -> Ledger:
-    """Trades target weights [T, N] by the rules of `config.backtest`.
-
-    Args:
-      weights: decided at each close.
-      market: [T, N].
-      config: the experiment's.
-      costs: instead of the config's.
-      capital: instead of the config's.
-      pace: [T, N] each; None goes all the way.
-
-    Returns:
-      The ledger.
-    """
-    rules = config.backtest
-    return backtest.simulate(
-        weights,
-        market,
-        rates(config) if costs is None else costs,
-        capital=rules.capital if capital is None else capital,
-        fill_lag=rules.fill_lag,
-        at_open=rules.fill == "open",
-        same_close=rules.same_close,
-        pace=pace,
-    )
+def sleeves(
+    probabilities: jax.Array, mapping: str, market: Market, config: FrozenConfigDict
+) -> Orders:
+    """Holds each day's decisions [T, N, A] for `hold_days`, at no pace of their own."""
+    positions = portfolio.positions(probabilities, mapping)
+    weights, clipped = portfolio.target_weights(positions, market, config.backtest)
+    return Orders(weights, None, clipped)
 
 
 def trade(
@@ -133,7 +106,7 @@ def trade_positions(
 
     def book(positions):
         weights, _ = portfolio.target_weights(positions, market, config.backtest)
-        return simulate(weights, market, config)
+        return backtest.by_config(weights, market, config)
 
     return each(book, positions, market)
 
@@ -142,17 +115,17 @@ def trade_at_pace(
     probabilities: jax.Array,
     lead: jax.Array,
     market: Market,
-    traders: Trader,
+    rules: Rule,
     stops: jax.Array,
     config: FrozenConfigDict,
 ) -> tuple[dict[str, Ledger], Orders]:
-    """Trades each seed's decisions, and their mean, as the traders see fit.
+    """Trades each seed's decisions, and their mean, each fold's by its own rule.
 
     Args:
       probabilities: [S, T', N, A].
       lead: [L, N, A], probabilities of the days before.
       market: [L + T', N].
-      traders: [F].
+      rules: [F].
       stops: [F], where each fold's training days end among those of `market`.
       config: the experiment's.
 
@@ -167,11 +140,11 @@ def trade_at_pace(
     def orders(probabilities, mapping):
         series = jnp.concatenate([lead, probabilities])
         positions = portfolio.positions(series, mapping)
-        return execution.paced(positions, market, traders, stops, num_lead, config)
+        return pace.orders(positions, market, rules, stops, num_lead, config)
 
     def book(probabilities, mapping):
         wanted = orders(probabilities, mapping)
-        return simulate(wanted.weights, unseen, config, pace=wanted.pace)
+        return backtest.by_config(wanted.weights, unseen, config, pace=wanted.pace)
 
     ledgers = {
         mapping: each(functools.partial(book, mapping=mapping), with_mean, unseen)
@@ -201,7 +174,9 @@ def sensitivity(
       Ledgers, each with a leading axis where several were tried.
     """
     rules, weights = config.backtest, orders.weights
-    book = functools.partial(simulate, market=market, config=config, pace=orders.pace)
+    book = functools.partial(
+        backtest.by_config, market=market, config=config, pace=orders.pace
+    )
 
     def at_cost(bps):
         costs = rates(config)._replace(commission_bps=0.0, half_spread_bps=bps)

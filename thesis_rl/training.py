@@ -47,8 +47,8 @@ def stated(forecasts: Forecasts, mapping: str) -> jax.Array:
 
 
 def final_stage(stages: Iterable[str]) -> str:
-    """Names the stage whose ensemble is the headline: the last of sft, rft and path."""
-    return next(name for name in ("path", "rft", "sft") if name in stages)
+    """Names the stage whose ensemble is the headline: the last of sft, rft, paced."""
+    return next(name for name in ("paced", "rft", "sft") if name in stages)
 
 
 # By name of the stage. With several `rft.num_choices` the parameters of every stage but

@@ -7,17 +7,16 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import combinatorial, execution, portfolio, trading, training
+from thesis_rl import combinatorial, pace, portfolio, trading, training
 from thesis_rl.backtest import Ledger
 from thesis_rl.calibration import Calibrator
 from thesis_rl.combinatorial import Combination
-from thesis_rl.execution import Orders
 from thesis_rl.folds import make_folds as make_folds
 from thesis_rl.folds import with_final_fold as with_final_fold
 from thesis_rl.networks import Trained
 from thesis_rl.networks import calibration_days as calibration_days
 from thesis_rl.networks import train_and_predict as train_and_predict
-from thesis_rl.orders import Trader
+from thesis_rl.pace import Orders, Rule
 from thesis_rl.preprocess import Scaler
 from thesis_rl.stages import UNWATCHED, Watch
 from thesis_rl.trading import Sensitivity
@@ -33,7 +32,7 @@ class Windows(NamedTuple):
     folds: Fold  # [F + 1], the final model's window last.
     held_out: Fold  # [F + 1], within the training days of the same fold.
     combination: Combination | None  # Of the cross-validation, where asked for.
-    lead: jax.Array | None = None  # [L], days before the first test day, for traders.
+    lead: jax.Array | None = None  # [L], days before the first test; for a pace.
 
 
 class Outcome(NamedTuple):
@@ -52,7 +51,7 @@ class Outcome(NamedTuple):
     baselines: Ledger  # [number of baselines, T', ...]
     sensitivity: Sensitivity  # Of the headline's book, [..., T', ...].
     paths: Ledger | None  # [num_paths, T, ...], of the ensemble.
-    traders: Trader | None = None  # [F + 1], where `config.path` trains them.
+    rules: Rule | None = None  # [F + 1], of `config.pace`; None for sleeves.
 
 
 def run(
@@ -89,16 +88,15 @@ def run(
         stated = combinatorial.train_and_predict(
             key, panel, windows.combination, config, watch
         )
-    outcome = trade(key, trained, stated, panel, market, windows, baselines, config)
+    outcome = trade(trained, stated, panel, market, windows, baselines, config)
     forecasts = trained.forecasts
     if windows.lead is not None:
-        forecasts = forecasts | {"path": forecasts[final_stage(forecasts)]}
+        forecasts = forecasts | {"paced": forecasts[final_stage(forecasts)]}
     return outcome._replace(forecasts=forecasts)  # What goes through is copied.
 
 
 @functools.partial(jax.jit, static_argnames="config")
 def trade(
-    key: jax.Array,
     trained: Trained,
     stated: jax.Array | None,
     panel: Panel,
@@ -110,7 +108,6 @@ def trade(
     """Trades the unseen days as the networks of every stage decide them.
 
     Args:
-      key: as given to `run`.
       trained: of all windows.
       stated: of `combinatorial.train_and_predict`; None without cross-validation.
       panel: all rows.
@@ -133,43 +130,40 @@ def trade(
     others = trading.trade_as_given(baselines, unseen, config)
     final, mapping = final_stage(forecasts), config.backtest.mapping
     headline = training.stated(forecasts[final], mapping).mean(0)
-    orders = execution.sleeves(headline, mapping, unseen, config)
-    metrics, traders = trained.metrics, None
+    orders = trading.sleeves(headline, mapping, unseen, config)
+    rules = None
     if windows.lead is not None:
-        ledgers["path"], orders, traders, learned = act(
-            key, trained, forecasts[final].decision, panel, market, windows, config
+        ledgers["paced"], orders, rules = act(
+            trained, forecasts[final].decision, panel, market, windows, config
         )
-        metrics = metrics | learned
     paths = None
     if stated is not None:
         paths = trading.trade_paths(stated.mean(0), market, config)
     return Outcome(
         trained.scalers,
         trained.params,
-        metrics,
+        trained.metrics,
         trained.calibrators,
         {},
         ledgers,
         others,
         trading.sensitivity(orders, unseen, config),
         paths,
-        traders,
+        rules,
     )
 
 
 def act(
-    key: jax.Array,
     trained: Trained,
     probabilities: jax.Array,
     panel: Panel,
     market: Market,
     windows: Windows,
     config: FrozenConfigDict,
-) -> tuple[dict[str, Ledger], Orders, Trader, dict[str, Metrics]]:
-    """Trains a trader for each window and trades the unseen days as they see fit.
+) -> tuple[dict[str, Ledger], Orders, Rule]:
+    """Sets a rule for each window and trades the unseen days by them.
 
     Args:
-      key: of the run; no seed has the number that is folded in.
       trained: of all windows.
       probabilities: [S, T', N, A], of the stage that is traded.
       panel: all rows.
@@ -178,8 +172,7 @@ def act(
       config: the experiment's.
 
     Returns:
-      Ledgers by mapping [S + 1, T'], the headline's orders, traders [F + 1], and
-      metrics [1, F + 1, num_steps] by stage, none of a band.
+      Ledgers by mapping [S + 1, T'], the headline's orders, and rules [F + 1].
     """
     num_lead, first = len(windows.lead), windows.lead[0]
     params, scaler = trained.outsider
@@ -191,12 +184,9 @@ def act(
     stops = jnp.minimum(windows.folds.train_stop - first, num_days)
     stated = jnp.concatenate([lead, probabilities.mean(0)])
     series = portfolio.positions(stated, config.backtest.mapping)
-    traders, metrics = execution.train_traders(
-        jax.random.fold_in(key, config.num_seeds + 1), series, around, stops, config
-    )
-    judged = jax.tree.map(lambda x: x[:-1], traders)
+    rules = pace.set_rules(series, around, stops, config)
+    judged = jax.tree.map(lambda x: x[:-1], rules)
     ledgers, orders = trading.trade_at_pace(
         probabilities, lead, around, judged, stops[:-1], config
     )
-    learned = {"path": jax.tree.map(lambda x: x[None], metrics)} if metrics else {}
-    return ledgers, orders, traders, learned
+    return ledgers, orders, rules

@@ -18,12 +18,11 @@ def write(summary: dict) -> list[str]:
             "claims and decisions that paid"
         )
     trades = ""
-    if config["path"]["num_steps"]:
+    if config["pace"]["rule"] != "sleeves":
         trades = (
-            " How much of the way to its positions the book goes in a day is for a "
-            "fold's trader to say, who learned from what was forecast before it was "
-            "seen, net of costs; sleeves hold the other stages' decisions. "
-            + _stood_still(summary["traders"])
+            " How much of the way to its positions the book goes in a day is a rule "
+            "of each fold, set by what was forecast before it was seen, net of costs; "
+            "sleeves hold the other stages' decisions. " + _stood_still(summary["pace"])
         )
     windows = config["folds"]
     length = f"{windows['train_days']:,}" + " or more" * windows["expanding"]
@@ -44,11 +43,11 @@ def write(summary: dict) -> list[str]:
     ]
 
 
-def _stood_still(traders: list[dict]) -> str:
-    judged = [trader["exposure"] for trader in traders[:-1]]
+def _stood_still(rules: list[dict]) -> str:
+    judged = [rule["exposure"] for rule in rules[:-1]]
     still = sum(exposure == 0 for exposure in judged)
     if not still:
-        return "No trader stood still."
+        return "In no fold did it stand still."
     return (
         f"In {still} of {plural(len(judged), 'fold')} its past spoke against trading, "
         "and it stood still."

@@ -72,14 +72,17 @@ def book(summary: dict) -> list[tuple[str, str]]:
 def _holding(config: dict) -> str:
     days = config["backtest"]["hold_days"]
     sleeves = f"{plural(days, 'staggered sleeve')}, each held {plural(days, 'session')}"
-    if not config["path"]["num_steps"]:
+    if config["pace"]["rule"] == "sleeves":
         return sleeves
     return (
-        "the fold's trader closes a share of each gap a day; books of other stages are "
-        f"held in {sleeves}"
+        f"{_PACES[config['pace']['rule']]}; books of other stages are held in {sleeves}"
     )
 
 
+_PACES = {
+    "partial": "a share of each gap to the wanted position is closed a day",
+    "band": "a gap to the wanted position is closed as far as the fold's best band",
+}
 _BOOKS = {
     "dollar_neutral": "dollar neutral: the day's mean position is taken off each name",
     "market_hedged": "market hedged: the day's positions are projected onto beta zero",

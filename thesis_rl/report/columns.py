@@ -119,7 +119,7 @@ EXPLANATIONS = {
     "ensemble": "The mean of all seeds' decision probabilities after the last stage.",
     "rft": "Single networks after reinforcement, averaged over seeds.",
     "rft_ensemble": "The mean of all seeds' decision probabilities, held in sleeves.",
-    "path": "Single networks after reinforcement, traded by the folds' traders.",
+    "paced": "Single networks after reinforcement, traded at the folds' pace.",
     "sft_ensemble": "The mean of all seeds' decision probabilities before it.",
     "sft": "Single networks after imitation alone, averaged over seeds.",
     "exact_ensemble": "The same mean, of networks trained on the exact gradient.",

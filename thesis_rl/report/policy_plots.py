@@ -28,7 +28,7 @@ STAGE_COLOURS = {
     "sft": ORANGE,
     "rft": BLUE,
     "exact": TEAL,
-    "path": INK,
+    "paced": INK,
     "rft_only": PURPLE,
     "no_claims": OLIVE,
     "no_structure": RED,

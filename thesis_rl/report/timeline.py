@@ -54,8 +54,8 @@ def _one_decision(
     rules = config.backtest
     fill, hold_days = rules.fill_lag, rules.hold_days
     held = f"hold {hold_days} sessions and earn"
-    if config.path.num_steps:
-        held = "move there at the trader's pace, and earn"
+    if config.pace.rule != "sleeves":
+        held = "move there at the fold's pace, and earn"
     spans = (  # (from, to, colour, text), in sessions after the decision.
         (-LOOK_BACK, 0, MUTED, "observe"),
         (fill, fill + hold_days, BLUE, held),

@@ -6,7 +6,7 @@ from thesis_rl.report.numbers import NOTHING, exists, percent, ratio
 from thesis_rl.report.sheet import Sheet, plain
 
 # In the order of training, ablations last.
-STAGES = ("sft", "rft", "path", "exact", "rft_only", "no_claims", "no_structure")
+STAGES = ("sft", "rft", "paced", "exact", "rft_only", "no_claims", "no_structure")
 # Reasons to mask that leave the row its close.
 QUOTED = ("no volume", "no open", "volume of 0")
 DATA = {
