@@ -301,26 +301,23 @@ def mean_and_error(values) -> tuple[float, float]:
 
 def show(values) -> str:
     """Formats a mean and its standard error."""
-    mean, error = mean_and_error(values)
-    return f"{mean:.3f} ± {error:.3f}"
+    return "{:.3f} ± {:.3f}".format(*mean_and_error(values))
 
 
 def make_table(title: str, results: list[dict[str, Score]]) -> Table:
     """Tabulates every learner: shares of the oracle, gross, net, reward, drawdown."""
     table = Table("learner", title=title)
     net = [f"net, {bps:g} bp" for bps in COSTS_BPS]
-    for column in ("share, signs", "share, expected", "Sharpe, signs", *net):
+    shares = ("share, signs", "share, expected")
+    for column in (*shares, "Sharpe, signs", *net, "reward", "drawdown, vols"):
         table.add_column(column, justify="right")
-    table.add_column("reward", justify="right")
-    table.add_column("drawdown, vols", justify="right")
     planted = all(r["oracle_signal.signs"].sharpe > 1 for r in results)
 
     def cell(key, take) -> str:
         known = key in results[0]
         return show([take(r, r[key]) for r in results]) if known else ""
 
-    def share(r, score):
-        return score.sharpe / r["oracle_signal.signs"].sharpe
+    share = lambda r, score: score.sharpe / r["oracle_signal.signs"].sharpe  # noqa: E731
 
     for learner in dict.fromkeys(key.split(".")[0] for key in results[0]):
         signs, expected = f"{learner}.signs", f"{learner}.expected"

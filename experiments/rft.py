@@ -150,16 +150,13 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     )
     config.combinatorial = config_dict.create(
         num_groups=0,  # Of days; 0 leaves the cross-validation out.
-        num_test_groups=2,
     )
     config.calibration = config_dict.create(
         share=0.2,  # Of train_days, the last ones of each fold.
         scaling="temperature",  # temperature or vector
-        claim_precision=0.97,  # Asked of asserted claims on those days.
     )
     config.model = config_dict.create(
         hidden=(64, 64),
-        sizing=False,  # A continuous position stated beside the decision.
         matmul="float32",  # or bfloat16, for accelerators
     )
     config.sft = config_dict.create(
@@ -167,26 +164,20 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         batch_days=26,  # All names of so many days make a minibatch.
         peak_lr=2e-2,
         weight_decay=1.0,
-        max_grad_norm=10.0,
-        weights=(1.0, 1.0, 1.0),  # Sections, claims, decision.
         weighting="fixed",  # fixed or uncertainty
-        sections_teacher="all",  # all, or evidence: sections with a known claim.
     )
     config.rft = config_dict.create(
         num_steps=10 if smoke else 200,
         batch_days=26,  # All names of so many days make a minibatch.
         peak_lr=2e-2,
         weight_decay=0.3,
-        max_grad_norm=10.0,
         estimator="pairwise",  # pairwise, rloo, headwise_rloo, dr_grpo, grpo, exact
         num_samples=2,  # K theses a row; a comparison needs at least 2.
         entropy_coef=0.01,
         anchor_coef=0.05,
         claims_anchor_coef=0.3,
-        final_entropy_coef=config_dict.placeholder(float),  # None: constant.
-        kl_target=0.0,  # Nats a row from the policy before; 0 asks for none.
+        kl_coef=0.0,  # Of the divergence from the policy before reinforcement.
         keep=0.0,  # Share of the parameters before, in an average with those after.
-        num_choices=1,  # Steps to choose from, by the training window's own tail.
     )
     config.pace = config_dict.create(
         rule="sleeves",  # sleeves hold for hold_days; partial or band move each day.
@@ -197,22 +188,12 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         band=0.08,  # Of a full position.
         evidence=1.0,  # t-statistic of its past from which a full position is traded.
     )
-    config.distillation = config_dict.create(
-        num_steps=0,  # `ensembles.py` asks for it; no other command distils.
-        batch_days=26,  # All names of so many days make a minibatch.
-        peak_lr=2e-2,
-        weight_decay=0.0,
-        max_grad_norm=10.0,
-    )
     config.reward = config_dict.create(
         weights=(0.2, 0.3, 0.5),  # Structure, claims, decision.
         curriculum=(),  # ((fraction of training, weights), ...), linear between.
         validity_share=0.0,  # Part of the structure reward paid for a valid thesis.
-        coherence_share=0.0,  # For claims that do not speak against the decision.
-        support_share=0.0,  # For sections that assert at least one of their claims.
         claims="f1",  # f1, net or coverage_precision
         decision="utility",  # utility, sign or matrix
-        holding_cost=0.0,  # Charged by utility per unit of position.
     )
     config.backtest = config_dict.create(
         mapping="expected",  # The headline's: expected or signs; both are reported.

@@ -42,7 +42,6 @@ SHARED = {
     "random_run": ("test_report", "test_report_page", "test_report_wording"),
     "small_run": (
         "test_compare",
-        "test_ensembles",
         "test_evaluation",
         "test_judgement",
         "test_predict",
@@ -54,7 +53,7 @@ SHARED = {
     ),
 }
 MAKER = {file: maker for maker, files in SHARED.items() for file in files}
-LONGEST = (*MAKER, "test_notebook", "test_choice")
+LONGEST = (*MAKER, "test_notebook")
 
 
 class Scheduling(LoadFileScheduling):

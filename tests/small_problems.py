@@ -29,12 +29,10 @@ def every_thesis(num_sections: int, num_claims: int) -> Thesis:
     )
 
 
-def logits(
-    num_sections: int, num_claims: int, seed: int = 0, sizing: bool = False
-) -> Logits:
-    """Draws heads of any size, with one that states a size where asked for."""
+def logits(num_sections: int, num_claims: int, seed: int = 0) -> Logits:
+    """Draws heads of any size."""
     rng = np.random.default_rng(seed)
-    sizes = (num_sections, num_claims, A, *[2] * sizing)
+    sizes = (num_sections, num_claims, A)
     return Logits(*(jnp.asarray(rng.normal(size=n), jnp.float32) for n in sizes))
 
 

@@ -41,7 +41,10 @@ def test_a_config_is_the_same_however_it_is_written(config):
     assert len(same) == 64
     assert fingerprint.config_hash(reversed_keys(config)) == same
     assert fingerprint.config_hash(json.loads(json.dumps(config))) == same  # Lists.
-    assert fingerprint.config_hash(changed(config, "sft.weights", (1, 1, 1))) == same
+    assert (
+        fingerprint.config_hash(changed(config, "reward.weights", [0.2, 0.3, 0.5]))
+        == same
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,7 @@ def test_names_pace_and_places_do_not_make_a_trial(config, key, value):
         ("backtest.half_spread_bps", 3.0),
         ("claims.high_volatility.conditions", (("vol", ">", 0.03),)),
         ("claims.high_volatility.section", "market"),
-        ("sft.max_grad_norm", float("inf")),
+        ("backtest.max_gross", float("inf")),
     ],
 )
 def test_what_decides_results_makes_a_trial(config, key, value):

@@ -92,7 +92,7 @@ def test_every_array_is_a_value_of_the_config(config):
         (("rft.peak_lr=1e999-1e999",), "cannot read"),
         (("rft.estimator=rloo,none",), "config.rft.estimator is 'none'; choose one"),
         (("reward.weights=(1,1)",), "config.reward.weights is .* give three weights"),
-        (("calibration.claim_precision=.9",), "all be the same trial; leave it out"),
+        (("calibration.scaling=vector",), "all be the same trial; leave it out"),
         (("title=a,b",), "headline does not depend on config.title"),
         (
             ("labels.thresholds=(-1,0,.5,1)",),

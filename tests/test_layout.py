@@ -11,10 +11,10 @@ PACKAGE = ROOT / "thesis_rl"
 CORE = [
     ("types", "vocabulary"),
     ("claims",),
-    ("sizing", "heads"),
-    ("policy", "coherence"),
+    ("heads",),
+    ("policy",),
     ("rewards",),
-    ("losses", "tether"),
+    ("losses",),
     ("preprocess",),
     ("descent",),
     ("sft",),
@@ -24,8 +24,8 @@ CORE = [
     ("pace",),
     ("parallel",),
     ("training",),
-    ("stages", "choice", "calibration"),
-    ("networks", "combinatorial", "distillation", "trading"),
+    ("stages", "calibration"),
+    ("networks", "combinatorial", "trading"),
     ("walk_forward",),
 ]
 LEVEL = {name: level for level, names in enumerate(CORE) for name in names}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import policy, sizing
+from thesis_rl import policy
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 P, C = 2, 3
@@ -94,30 +94,6 @@ def test_sample_draws_theses_as_often_as_they_are_likely():
     assert abs(z).max() < 4.5
 
 
-def test_a_size_counts_with_the_decision_and_takes_one_draw_more():
-    sized, other = (small_problems.logits(P, C, seed, sizing=True) for seed in (0, 1))
-    plain, apart = (x._replace(size=None) for x in (sized, other))
-    uniforms = jnp.linspace(0.1, 0.9, P + C + 2)
-    thesis = policy.from_uniforms(uniforms, sized)
-    chex.assert_trees_all_equal(
-        thesis._replace(size=None), policy.from_uniforms(uniforms[:-1], plain)
-    )
-    np.testing.assert_array_equal(
-        thesis.size, sizing.from_uniform(uniforms[-1], sized.size)
-    )
-    for fn, expected in (
-        (
-            lambda x, _: policy.log_prob(x, thesis),
-            sizing.log_prob(sized.size, thesis.size),
-        ),
-        (lambda x, _: policy.entropy(x), sizing.entropy(sized.size)),
-        (policy.kl, sizing.kl(sized.size, other.size)),
-    ):
-        added = fn(sized, other) - fn(plain, apart)
-        np.testing.assert_allclose(added, [0.0, 0.0, expected], rtol=1e-5, atol=1e-6)
-    assert policy.num_uniforms(C, True) == policy.num_uniforms(C) + 1
-
-
 def test_extreme_logits_stay_finite():
     extreme = jax.tree.map(lambda head: 1e4 * jnp.sign(head), LOGITS)
     thesis = policy.mode(jax.tree.map(jnp.negative, extreme))
@@ -193,12 +169,9 @@ def test_split_gradient_teaches_heads_and_trunk_apart():
 
 
 def test_score_is_the_log_prob_but_for_what_all_theses_share():
-    logits = small_problems.logits(P, C, sizing=True)
-    uniforms = jnp.linspace(0.1, 0.9, P + C + 2)
-    size = policy.from_uniforms(uniforms, logits).size
-    theses = THESES._replace(size=jnp.full(len(THESES.decision), size))
+    logits = small_problems.logits(P, C)
     each = jax.jit(jax.vmap(lambda x: policy.score(logits, x)))
-    shared = np.array(LOG_PROBS(logits, theses) - each(theses))
+    shared = np.array(LOG_PROBS(logits, THESES) - each(THESES))
     np.testing.assert_allclose(shared - shared[:1], 0.0, atol=1e-5)
     assert np.abs(shared[0, :2]).min() > 0.1
 

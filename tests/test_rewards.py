@@ -12,7 +12,7 @@ from ml_collections import FrozenConfigDict
 
 from experiments import rft
 from thesis_rl import policy, rewards
-from thesis_rl.types import Logits
+from thesis_rl.types import Logits, Thesis
 
 P, C = 2, 3
 THESES = small_problems.every_thesis(P, C)
@@ -35,10 +35,9 @@ def reward_config(**changes):
 
 
 CONFIGS = [
-    experiment(claims=c, decision=d, validity_share=v, holding_cost=0.2)
+    experiment(claims=c, decision=d)
     for c in rewards.CLAIM_REWARDS
     for d in rewards.DECISION_REWARDS
-    for v in (0.0, 0.3)
 ]
 
 
@@ -56,7 +55,7 @@ def enumerated(logits, row):
 
 @pytest.fixture(scope="module")
 def means():
-    """Both means of each config, [18, 3], and both jacobians, compiled once."""
+    """Both means of each config, [9, 3], and both jacobians, compiled once."""
 
     def both(logits, row):
         fns = (closed, enumerated)
@@ -165,17 +164,16 @@ def test_matrix_has_predictions_in_rows_and_labels_in_columns():
 
 
 @pytest.mark.parametrize(
-    "payoff, cost, expected",
+    "payoff, expected",
     [
-        (1.0, 0.0, [-1.0, -0.5, 0.0, 0.5, 1.0]),
-        (-0.4, 0.0, [0.4, 0.2, 0.0, -0.2, -0.4]),
-        (9.0, 0.0, [-2.0, -1.0, 0.0, 1.0, 2.0]),
-        (1.0, 0.2, [-1.2, -0.6, 0.0, 0.4, 0.8]),
+        (1.0, [-1.0, -0.5, 0.0, 0.5, 1.0]),
+        (-0.4, [0.4, 0.2, 0.0, -0.2, -0.4]),
+        (9.0, [-2.0, -1.0, 0.0, 1.0, 2.0]),
     ],
 )
-def test_utility_is_what_the_position_earned(payoff, cost, expected):
+def test_utility_is_what_the_position_earned(payoff, expected):
     row = small_problems.row([True], [True], payoff=payoff)
-    config = reward_config(decision="utility", holding_cost=cost)
+    config = reward_config(decision="utility")
     values = rewards.decision_rewards(row, config)
     np.testing.assert_allclose(values, expected, rtol=1e-6)
 
@@ -204,7 +202,7 @@ def test_weights_are_fixed_without_a_curriculum():
 
 @pytest.mark.parametrize("claims", rewards.CLAIM_REWARDS)
 def test_gradients_stay_finite_at_extreme_logits(claims):
-    config = experiment(claims=claims, validity_share=0.3)
+    config = experiment(claims=claims)
     total = lambda x: rewards.expected_parts(x, ROWS["mixed"], config).sum()  # noqa: E731
     value_and_grad = jax.jit(jax.value_and_grad(total))
     for scale in (30.0, -30.0, 1e4, -1e4):
@@ -212,21 +210,20 @@ def test_gradients_stay_finite_at_extreme_logits(claims):
         chex.assert_tree_all_finite(value_and_grad(extreme))
 
 
-def test_mean_reward_of_a_size_is_that_of_many_draws():
-    config = experiment(decision="utility", holding_cost=0.3)
-    row = ROWS["nothing known"]
-    logits = LOGITS._replace(size=jnp.array([0.5, -1.0]))
-    # A lattice of two draws: the decision's, and the size's.
-    grid = (jnp.arange(200) + 0.5) / 200
-    pairs = jnp.stack(jnp.meshgrid(grid, grid), -1).reshape(-1, 2)
-    fixed = jnp.full((len(pairs), P + C), 0.5)
-    uniforms = jnp.concatenate([fixed, pairs], axis=1)
+@pytest.mark.parametrize("known", [[True, True, False], [False] * 3, [True] * 3])
+def test_validity_wants_all_sections_evidence_and_no_unknown_claim(known):
+    theses = small_problems.every_thesis(2, 3)
+    valid = jax.vmap(rewards.is_valid, in_axes=(0, None))(theses, jnp.array(known))
+    sections, asserted = np.array(theses.sections), np.array(theses.claims)
+    unfounded = (asserted & ~np.array(known)).any(-1)
+    expected = sections.all(-1) & ~unfounded & any(known)
+    np.testing.assert_array_equal(valid, expected)
 
-    def reward(uniforms):
-        return rewards.parts(policy.from_uniforms(uniforms, logits), row, config)[2]
 
-    mean = jax.jit(jax.vmap(reward))(uniforms).mean()
-    closed = rewards.expected_parts(logits, row, config)[2]
-    np.testing.assert_allclose(mean, closed, atol=5e-3)
-    plain = rewards.expected_parts(logits._replace(size=None), row, config)[2]
-    assert abs(plain - closed) > 0.05
+def test_a_share_of_the_structure_reward_is_paid_for_validity():
+    row = small_problems.row([True, False], [True, False])
+    thesis = Thesis(jnp.array([True, False]), jnp.array([True, False]), jnp.int32(0))
+    whole = thesis._replace(sections=jnp.array([True, True]))
+    for given, expected in ((thesis, 0.7 * 0.5), (whole, 1.0)):
+        found = rewards.structure(given, row, 0.3)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -10,7 +10,6 @@ import pytest
 import small_problems
 
 from thesis_rl import preprocess, sft
-from thesis_rl.vocabulary import SECTION_NAMES
 
 FOLD = small_problems.fold(0, 40, 45, 55)
 STEPS = {"sft.num_steps": 60, "sft.peak_lr": 0.03, "sft.weight_decay": 0.0}
@@ -53,16 +52,6 @@ def test_every_loss_falls_on_a_learnable_panel(panel, weighting):
         assert last < 0.6 * first, name
 
 
-def test_a_task_without_weight_is_not_learnt(panel):
-    config = small_problems.config(STEPS | {"sft.weights": (1.0, 0.0, 1.0)})
-    before = start()["params"]
-    params, _ = fit(panel, config)
-    chex.assert_trees_all_equal(params["params"]["claims"], before["claims"])
-    for head in ("sections", "decision"):
-        moved = params["params"][head]["kernel"] - before[head]["kernel"]
-        assert jnp.abs(moved).max() > 0.01
-
-
 def test_unknown_claims_teach_nothing(panel):
     params, metrics = fit(panel)
     other = panel._replace(truth=panel.truth | ~panel.known)
@@ -88,16 +77,3 @@ def test_a_fold_without_any_label_leaves_finite_parameters(panel):
     params, metrics = fit(empty)
     chex.assert_tree_all_finite((params, metrics))
     chex.assert_trees_all_equal(params, start())
-
-
-def test_evidence_teacher_writes_the_sections_with_a_known_claim():
-    config = small_problems.config({"sft.sections_teacher": "evidence"})
-    sections = [rule["section"] for rule in config.claims.values()]
-    for known in np.eye(len(sections), dtype=bool):
-        row = small_problems.row(known, known)
-        taught = sft.sections_teacher(row, config)
-        written = {name for name, on in zip(SECTION_NAMES, taught, strict=True) if on}
-        assert written == {sections[known.argmax()]}
-    nothing = small_problems.row([False] * 3, [False] * 3)
-    assert not sft.sections_teacher(nothing, config).any()
-    assert sft.sections_teacher(nothing, CONFIG).all()

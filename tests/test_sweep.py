@@ -32,11 +32,7 @@ SETTINGS = "rft.peak_lr=0.02,0.1", "reward.weights=(.2,.3,.5),(0,0,1)"
 LOUD = {  # Every limit binds and every cost is charged.
     "labels.recipe": "absolute",
     "labels.thresholds": (-0.6, -0.1, 0.1, 0.6),
-    "sft.max_grad_norm": 0.2,
-    "rft.max_grad_norm": 0.2,
-    "rft.estimator": "exact",
     "reward.validity_share": 0.2,
-    "reward.holding_cost": 0.1,
     "backtest.max_position": 0.004,
     "backtest.max_gross": 0.01,
     "backtest.participation_cap": 1e-4,

@@ -19,6 +19,7 @@ NUM_NEWTON_STEPS = 12
 MIN_INVERSE_TEMPERATURE = 1e-3  # Rows without any signal keep their order, barely.
 RIDGE = 1e-3  # Holds what few rows do not determine near the temperature alone.
 SMALLEST = 1e-7  # Probabilities below are float32's rounding.
+CLAIM_PRECISION = 0.97  # Asked of asserted claims.
 MIN_CUTOFF = 0.5  # A claim that is likelier false is never asserted.
 NEVER = 2.0  # A cut-off that no probability reaches.
 
@@ -54,7 +55,7 @@ def fit(
     label: jax.Array,
     truth: jax.Array,
     weight: jax.Array,
-    claim_precision: float,
+    claim_precision: float = CLAIM_PRECISION,
 ) -> Calibrator:
     """Fits temperature, vector and claim cut-offs on rows that no training saw.
 

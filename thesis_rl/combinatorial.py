@@ -20,6 +20,8 @@ from thesis_rl.stages import Watch
 from thesis_rl.training import Job
 from thesis_rl.types import Panel, Params, Split
 
+NUM_TEST_GROUPS = 2  # Of days, left out together.
+
 
 class Combination(NamedTuple):
     """Splits, and where each path finds the forecasts of each of its days."""
@@ -77,8 +79,7 @@ def train_and_predict(
       watch: follows the training.
 
     Returns:
-      What the final stage states, decision probabilities [S, num_paths, T, N, A] or
-      sizes [S, num_paths, T, N], as the headline's mapping asks.
+      The final stage's decision probabilities, [S, num_paths, T, N, A].
     """
     jobs = lay_out(key, panel, combination, config)
     runs = dict.fromkeys(training.stages(config)[:2], len(jobs.scaler.mean))
@@ -141,8 +142,9 @@ def ask(
         own, scaler = jax.tree.map(lambda x: x[i], (params, scalers))
 
         def forecast(first_day):
-            said = training.predict(own, panel, scaler, first_day, length, config)
-            return training.stated(said, config.backtest.mapping)
+            return training.predict(
+                own, panel, scaler, first_day, length, config
+            ).decision
 
         return jax.lax.map(forecast, combination.first_days[i % num_splits])
 

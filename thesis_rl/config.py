@@ -3,15 +3,12 @@
 import math
 
 from thesis_rl import (
-    choice,
     claims,
     pace,
     portfolio,
     regressors,
     rewards,
     rft,
-    sizing,
-    tether,
     training,
 )
 from thesis_rl.data import event_settings, features, labels
@@ -21,8 +18,7 @@ CHOICES = {
     "reward.claims": tuple(rewards.CLAIM_REWARDS),
     "reward.decision": tuple(rewards.DECISION_REWARDS),
     "sft.weighting": ("fixed", "uncertainty"),
-    "sft.sections_teacher": ("all", "evidence"),
-    "backtest.mapping": portfolio.ALL_MAPPINGS,
+    "backtest.mapping": portfolio.MAPPINGS,
     "backtest.book": portfolio.BOOKS,
     "backtest.fill": ("close", "open"),
     "backtest.same_close": (False, True),
@@ -43,19 +39,10 @@ LOWER_BOUNDS = {
     "rft.peak_lr": 0,
     "sft.weight_decay": 0,
     "rft.weight_decay": 0,
-    "sft.max_grad_norm": 0,
-    "rft.max_grad_norm": 0,
     "rft.entropy_coef": 0,
     "rft.anchor_coef": 0,
     "rft.claims_anchor_coef": 0,
-    "rft.kl_target": 0,
-    "rft.num_choices": 1,
-    "distillation.num_steps": 0,
-    "distillation.batch_days": 1,
-    "distillation.peak_lr": 0,
-    "distillation.weight_decay": 0,
-    "distillation.max_grad_norm": 0,
-    "reward.holding_cost": 0,
+    "rft.kl_coef": 0,
     "data.synthetic.seed": 0,
     "pace.evidence": 0,
     "pace.band": 0,
@@ -72,16 +59,8 @@ LOWER_BOUNDS = {
     "backtest.delisting_return": -1,
     "backtest.delisting_gap": 1,
     "combinatorial.num_groups": 0,
-    "combinatorial.num_test_groups": 1,
     "report.thesis_stride": 1,
 }
-# Shares of the structure reward, and the heads that each of them couples.
-COUPLINGS = {
-    "reward.validity_share": "sections and claims",
-    "reward.coherence_share": "claims and decision",
-    "reward.support_share": "sections and claims",
-}
-SHARES = (*COUPLINGS, "calibration.claim_precision")
 SUBSETS = {
     "ablations": tuple(training.ABLATIONS),
     "baselines": tuple(regressors.LEARNED),
@@ -92,7 +71,6 @@ ABOVE_ZERO = (
     "backtest.participation_cap",
     "calibration.share",
 )
-THREE_WEIGHTS = ("sft.weights", "reward.weights")
 
 
 def check(config) -> None:
@@ -122,15 +100,24 @@ def check(config) -> None:
             f"config.calibration.share is {config.calibration.share}; it must be below "
             "1, or no day is left to train on"
         )
-    for key in SHARES:
-        if not 0 <= (value := _get(config, key)) <= 1:
-            raise ValueError(
-                f"config.{key} is {value}; it is a share and must lie in [0, 1]"
-            )
+    if not 0 <= (share := config.reward.validity_share) <= 1:
+        raise ValueError(
+            f"config.reward.validity_share is {share}; it is a share and must lie in "
+            "[0, 1]"
+        )
+    if not 0 <= (keep := config.rft.keep) < 1:
+        raise ValueError(
+            f"config.rft.keep is {keep}; it is a share of the parameters before "
+            "reinforcement and must lie in [0, 1)"
+        )
+    if (config.rft.keep or config.rft.kl_coef) and not config.sft.num_steps:
+        raise ValueError(
+            "config.rft.keep and kl_coef hold reinforcement near what imitation "
+            "taught, but config.sft.num_steps is 0; set both to 0, or imitate first"
+        )
     for key, choices in SUBSETS.items():
         _check_subset(_get(config, key), choices, f"config.{key}")
-    for key in THREE_WEIGHTS:
-        _check_weights(_get(config, key), f"config.{key}")
+    _check_weights(config.reward.weights, "config.reward.weights")
     if not config.sft.num_steps + config.rft.num_steps:
         raise ValueError(
             "config.sft.num_steps and config.rft.num_steps are both 0; nothing would "
@@ -143,10 +130,7 @@ def check(config) -> None:
             "layer, such as (64, 64)"
         )
     _check_fills(config.backtest)
-    tether.check(config)
-    choice.check(config.rft, config.combinatorial.num_groups)
     pace.check(config)
-    sizing.check(config)
     event_settings.check(config.data)
     features.check_names(config.features)
     claims.check_rules(config.claims, config.features)
@@ -198,24 +182,12 @@ def _check_weights(weights, where: str) -> None:
 
 
 def _check_reward(config) -> None:
-    reward = config.reward
-    for key, heads in COUPLINGS.items():
-        if config.rft.estimator == "headwise_rloo" and _get(config, key) > 0:
-            raise ValueError(
-                "config.rft.estimator=headwise_rloo credits each head with its own "
-                f"reward alone, but config.{key} > 0 couples {heads}; use rloo, or set "
-                "the share to 0"
-            )
-    if (total := math.fsum(_get(config, key) for key in COUPLINGS)) > 1:
+    reward, estimator = config.reward, config.rft.estimator
+    if estimator in ("headwise_rloo", "exact") and reward.validity_share > 0:
         raise ValueError(
-            f"{', '.join(COUPLINGS)} of the config sum to {total}; they are shares of "
-            "the structure reward and must sum to at most 1"
-        )
-    if reward.coherence_share > 0 and not claims.stances(config.claims).any():
-        raise ValueError(
-            "config.reward.coherence_share > 0, but no claim in config.claims has a "
-            "stance, so nothing can contradict a decision; give claims a stance, or "
-            "set the share to 0"
+            f"config.rft.estimator={estimator} takes each head by itself, but "
+            "config.reward.validity_share > 0 couples sections and claims; use rloo, "
+            "or set the share to 0"
         )
     if config.rft.estimator == "pairwise" and config.rft.num_samples != 2:
         raise ValueError(

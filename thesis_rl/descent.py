@@ -10,6 +10,7 @@ from ml_collections import FrozenConfigDict
 
 from thesis_rl.types import Metrics, Params
 
+MAX_GRAD_NORM = 10.0
 LossFn = Callable[[Params, jax.Array, jax.Array], tuple[jax.Array, Metrics]]
 
 
@@ -18,7 +19,6 @@ class State(NamedTuple):
 
     params: Params
     opt_state: optax.OptState
-    snapshots: Params | None  # [num_snapshots, ...]; None where only the end counts.
     metrics: Metrics  # [num_steps], 0 from the first step that is still to come.
 
 
@@ -26,7 +26,7 @@ def make_optimizer(config: FrozenConfigDict) -> optax.GradientTransformation:
     """Builds clipped AdamW on a cosine schedule; `config` is one training stage's."""
     schedule = optax.cosine_decay_schedule(config.peak_lr, max(config.num_steps, 1))
     return optax.chain(
-        optax.clip_by_global_norm(config.max_grad_norm),
+        optax.clip_by_global_norm(MAX_GRAD_NORM),
         optax.adamw(schedule, weight_decay=config.weight_decay, mask=decays),
     )
 
@@ -36,22 +36,19 @@ def decays(params: Params) -> Params:
 
     Which claims hold is a fact and cannot be overfit; what a decision will earn can.
     """
-    exempt = ("sections", "claims", "log_variances", "kl_state")
+    exempt = ("sections", "claims", "log_variances")
     return jax.tree_util.tree_map_with_path(
         lambda path, _: not any(getattr(k, "key", None) in exempt for k in path), params
     )
 
 
-def begin(
-    params: Params, loss_fn: LossFn, config: FrozenConfigDict, num_snapshots: int = 1
-) -> State:
+def begin(params: Params, loss_fn: LossFn, config: FrozenConfigDict) -> State:
     """Stands at the start of a descent.
 
     Args:
       params: where to start.
       loss_fn: (params, key, step) -> (loss, metrics); its metrics are not computed.
       config: one training stage's, such as `config.sft`.
-      num_snapshots: at most `config.num_steps`.
 
     Returns:
       The state before the first step.
@@ -59,15 +56,11 @@ def begin(
     key, step = jax.eval_shape(lambda: (jax.random.key(0), jnp.int32(0)))
     _, metrics = jax.eval_shape(loss_fn, params, key, step)
     metrics = metrics | {"grad_norm": jax.ShapeDtypeStruct((), jnp.float32)}
-    blank = lambda x, *axes: jnp.zeros((*axes, *x.shape), x.dtype)  # noqa: E731
-    snapshots = None
-    if num_snapshots > 1:
-        snapshots = jax.tree.map(lambda x: blank(x, num_snapshots), params)
+    blank = lambda x: jnp.zeros((config.num_steps, *x.shape), x.dtype)  # noqa: E731
     return State(
         params,
         make_optimizer(config).init(params),
-        snapshots,
-        jax.tree.map(lambda x: blank(x, config.num_steps), metrics),
+        jax.tree.map(blank, metrics),
     )
 
 
@@ -101,36 +94,14 @@ def advance(
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         metrics["grad_norm"] = optax.tree.norm(grads)
         params = optax.apply_updates(state.params, updates)
-        put = lambda index: lambda x, y: x.at[index].set(y)  # noqa: E731
-        snapshots = state.snapshots
-        if snapshots is not None:  # The last of a slot's steps is the one that stays.
-            num_snapshots = len(jax.tree.leaves(snapshots)[0])
-            slot = i * num_snapshots // config.num_steps
-            snapshots = jax.tree.map(put(slot), snapshots, params)
-        metrics = jax.tree.map(put(i), state.metrics, metrics)
-        return State(params, opt_state, snapshots, metrics)
+        metrics = jax.tree.map(lambda x, y: x.at[i].set(y), state.metrics, metrics)
+        return State(params, opt_state, metrics)
 
     return jax.lax.fori_loop(first, stop, step, state)
 
 
-def result(state: State) -> tuple[Params, Metrics]:
-    """Returns what a finished descent is asked for.
-
-    Returns:
-      The final parameters, and metrics with a leading axis [num_steps]. More than one
-      snapshot gives parameters a leading axis [num_snapshots]: they are taken at
-      equal distances, the last at the end.
-    """
-    params = state.params if state.snapshots is None else state.snapshots
-    return params, state.metrics
-
-
 def minimise(
-    key: jax.Array,
-    params: Params,
-    loss_fn: LossFn,
-    config: FrozenConfigDict,
-    num_snapshots: int = 1,
+    key: jax.Array, params: Params, loss_fn: LossFn, config: FrozenConfigDict
 ) -> tuple[Params, Metrics]:
     """Follows the gradient of a sampled loss for `config.num_steps` steps.
 
@@ -139,13 +110,13 @@ def minimise(
       params: where to start.
       loss_fn: (params, key, step) -> (loss, metrics).
       config: one training stage's, such as `config.sft`.
-      num_snapshots: at most `config.num_steps`.
 
     Returns:
-      As `result`.
+      The final parameters, and metrics with a leading axis [num_steps].
     """
-    state = begin(params, loss_fn, config, num_snapshots)
-    return result(advance(key, state, loss_fn, config, 0, config.num_steps))
+    state = begin(params, loss_fn, config)
+    state = advance(key, state, loss_fn, config, 0, config.num_steps)
+    return state.params, state.metrics
 
 
 def weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:

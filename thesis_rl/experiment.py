@@ -131,7 +131,7 @@ def judge(
         for stage, f in outcome.forecasts.items()
     }
     final = walk_forward.final_stage(forecasts)
-    traded = training.stated(forecasts[final], config.backtest.mapping)
+    traded = forecasts[final].decision
     decisions = {stage: f.decision for stage, f in forecasts.items()}
     scores = evaluation.score(experiment, outcome, final)
     judged = judgement.judge(experiment, outcome, scores, decisions, final)

@@ -27,8 +27,6 @@ INDIFFERENT = (
     "baselines",
     "combinatorial.*",
     "calibration.scaling",
-    "calibration.claim_precision",
-    "distillation.*",
     "backtest.cvar_limit",
     "data.source",
     "data.path",

@@ -18,17 +18,13 @@ ARRAYS = frozenset(
     (
         "sft.peak_lr",
         "sft.weight_decay",
-        "sft.max_grad_norm",
-        "sft.weights",
         "rft.peak_lr",
         "rft.weight_decay",
-        "rft.max_grad_norm",
         "rft.entropy_coef",
         "rft.anchor_coef",
         "rft.claims_anchor_coef",
         "reward.weights",
         "reward.validity_share",
-        "reward.holding_cost",
         "labels.thresholds",
         "backtest.max_position",
         "backtest.max_gross",
@@ -44,9 +40,7 @@ ARRAYS = frozenset(
 # A key that is read only where another has this value.
 NEEDS = {
     "labels.thresholds": ("labels.recipe", "absolute"),
-    "sft.weights": ("sft.weighting", "fixed"),
     "reward.weights": ("reward.curriculum", ()),
-    "reward.holding_cost": ("reward.decision", "utility"),
     "data.path": ("data.source", "files"),
     **{
         f"data.synthetic.{name}": ("data.source", "synthetic")
@@ -189,12 +183,6 @@ def _check(point: Point) -> None:
         raise ValueError(
             f"config.pace.rule is {point.config.pace.rule!r}, but a sweep trains no "
             "network that a pace is set by; set it to sleeves"
-        )
-    if point.config.rft.num_choices > 1:
-        raise ValueError(
-            f"config.rft.num_choices is {point.config.rft.num_choices}, but a sweep "
-            "trains no network that missed a fold's last days, and cannot choose a "
-            "step by them; set it to 1"
         )
     flat = saved.flatten(point.config.to_dict())
     for key in point.values:

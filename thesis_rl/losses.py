@@ -11,7 +11,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from thesis_rl import heads, sizing
+from thesis_rl import heads
 from thesis_rl.types import Logits
 
 
@@ -38,11 +38,6 @@ def claims_loss(logits: Logits, truth: jax.Array, known: jax.Array) -> jax.Array
 def decision_loss(logits: Logits, label: jax.Array) -> jax.Array:
     """Computes the cross-entropy of the decision head at one label."""
     return -heads.pick(jax.nn.log_softmax(logits.decision, axis=0), label)
-
-
-def size_loss(logits: Logits, position: jax.Array) -> jax.Array:
-    """Computes the squared error of the mean position at a wanted one."""
-    return (sizing.mean_position(logits.size) - position) ** 2
 
 
 def combine_uncertain(task_losses: jax.Array, log_variances: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import calibration, choice, preprocess, stages, training
+from thesis_rl import calibration, preprocess, stages, training
 from thesis_rl.calibration import Calibrator
 from thesis_rl.preprocess import Scaler
 from thesis_rl.stages import Watch
@@ -38,7 +38,7 @@ def train_and_predict(
     """Trains and applies all seeds of all folds; rows are shared, never copied.
 
     One more network a fold is trained on the first part of the fold's training rows;
-    the rest say how far to trust the fold and which of `rft.num_choices` to keep.
+    the rest say how far to trust the fold.
 
     Args:
       key: of the run.
@@ -53,10 +53,9 @@ def train_and_predict(
     """
     windows = jax.tree.map(lambda *x: np.concatenate(x), folds, held_out)
     scalers, jobs = lay_out(key, panel, windows, config)
-    # Only a choice asks for the outsiders' networks of every ablation.
     num_runs = len(jobs.scaler.mean)
-    num_others = num_runs - len(folds.train_stop) * (config.rft.num_choices == 1)
-    runs = dict.fromkeys(training.stages(config), num_others)
+    num_seeded = num_runs - len(folds.train_stop)  # Of ablations no other is asked.
+    runs = dict.fromkeys(training.stages(config), num_seeded)
     runs |= dict.fromkeys(training.stages(config)[:2], num_runs)
     params, metrics = stages.train(jobs, runs, panel, config, watch)
     return ask(params, metrics, panel, windows, scalers, config)
@@ -102,7 +101,7 @@ def ask(
     scalers: Scaler,
     config: FrozenConfigDict,
 ) -> Trained:
-    """Settles which step counts, and asks every network about its unseen days.
+    """Asks every network about its unseen days.
 
     Args:
       params: by stage, of the jobs of `lay_out`; the outsiders' may be missing where
@@ -117,11 +116,9 @@ def ask(
       By seed and fold.
     """
     num_folds = windows.train_stop.shape[0] // 2
-    num_seeded, tail_days = config.num_seeds * num_folds, calibration_days(config)
+    num_seeded = config.num_seeds * num_folds
     folds, own = at(slice(num_folds), (windows, scalers))
     judges = at(slice(num_folds, None), (scalers, windows))
-    if config.rft.num_choices > 1:
-        params = choice.settle(params, *judges, panel, tail_days, config)
     final = params[training.final_stage(params)]
     outsiders = jax.tree.map(lambda x: x[num_seeded:], final)
     grid = config.num_seeds, num_folds
@@ -178,7 +175,6 @@ def calibrate(
         jax.vmap(preprocess.label, in_axes=(0, None))(rows.score, scaler.thresholds),
         rows.truth,
         rows.labelled.astype(jnp.float32),
-        config.calibration.claim_precision,
     )
 
 

@@ -20,7 +20,7 @@ from thesis_rl.types import Fold, Market, Panel
 class Traded(NamedTuple):
     """What the program finds out about V points."""
 
-    stated: jax.Array  # [V, T', N, A] decisions or [V, T', N] sizes, means over seeds.
+    stated: jax.Array  # [V, T', N, A], mean over seeds of the decisions' probabilities.
     ledger: Ledger  # [V, T', ...], of those, under the headline's mapping.
     equal_weight: Ledger  # [V, T', ...]
     broken: jax.Array  # [V] int32, parameters that are not finite.
@@ -81,7 +81,7 @@ def train_and_trade(
             params, panel, scaler, fold.test_start, config.folds.test_days, changed
         )
         broken = sum(jnp.sum(~jnp.isfinite(x)) for x in jax.tree.leaves(params))
-        return training.stated(forecasts, changed.backtest.mapping), broken
+        return forecasts.decision, broken
 
     num_runs = num_points * num_seeds * num_folds
     mesh = parallel.make_mesh()

@@ -1,8 +1,5 @@
 """A policy that writes theses: three independent heads on one trunk.
 
-A policy that sizes its positions states one beside its decision, independent of it.
-The two count as one head.
-
 A shape says what one row has. Any axes after it are carried along, as the [B] of a
 minibatch: rows come last because a processor's vectors run along the last axis, and
 five decisions would leave most of one empty. So in all that a row is trained with.
@@ -18,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from thesis_rl import heads, sizing
+from thesis_rl import heads
 from thesis_rl.types import Logits, Params, Thesis
 from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
@@ -36,7 +33,6 @@ class Policy(nn.Module):
     num_claims: int
     hidden: Sequence[int]
     trunk: Sequence[bool]  # [I], the columns that the trunk reads.
-    sizing: bool = False  # Whether it states a position beside the decision.
     matmul: str = "float32"  # Of what products are made; their sums are float32.
 
     @nn.compact
@@ -51,7 +47,7 @@ class Policy(nn.Module):
             "sections": len(SECTION_NAMES),
             "claims": self.num_claims,
             "decision": len(DECISION_LABELS),
-        } | ({"size": 2} if self.sizing else {})
+        }
         evidence = {"claims": len(inputs)}
         weights = {
             name: Dense(num, name=name)(len(h) + evidence.get(name, 0))
@@ -69,7 +65,8 @@ class Policy(nn.Module):
 
     def product(self, kernel: jax.Array, x: jax.Array) -> jax.Array:
         """Multiplies a kernel [I, O] with what it reads, [I, ...], to [O, ...]."""
-        of, to = jnp.dtype(self.matmul), jnp.float32
+        of = jnp.dtype(self.matmul)
+        to = jnp.promote_types(of, jnp.float32)
         return jnp.matmul(kernel.T.astype(of), x.astype(of), preferred_element_type=to)
 
 
@@ -116,8 +113,6 @@ def log_prob(logits: Logits, thesis: Thesis) -> jax.Array:
 
       log π(s, c, d) = Σₚ log Bern(sₚ) + Σ꜀ log Bern(c꜀) + log Cat(d)
 
-    The log-density of a size is added to the third term.
-
     Args:
       logits: heads of shapes [P], [C], [A].
       thesis: bits and an index of shapes [P], [C], [].
@@ -136,7 +131,7 @@ def score(logits: Logits, thesis: Thesis) -> jax.Array:
       Σₚ sₚ xₚ,   Σ꜀ c꜀ y꜀,   z_d   of logits x, y, z
 
     The normaliser is the same for every thesis of a row: where advantages add up to
-    zero it has no gradient. The log-density of a size is added to the third term.
+    zero it has no gradient.
 
     Args:
       logits: heads of shapes [P], [C], [A].
@@ -148,20 +143,13 @@ def score(logits: Logits, thesis: Thesis) -> jax.Array:
     sections = jnp.sum(logits.sections * thesis.sections, axis=0)
     claims = jnp.sum(logits.claims * thesis.claims, axis=0)
     decision = heads.pick(logits.decision, thesis.decision)
-    if logits.size is not None:
-        decision += sizing.log_prob(logits.size, thesis.size)
     return jnp.stack([sections, claims, decision])
 
 
 def entropy(logits: Logits) -> jax.Array:
-    """Computes the entropy of each head in nats, [3]; their sum is the policy's.
-
-    Of a size it is the entropy before squashing.
-    """
+    """Computes the entropy of each head in nats, [3]; their sum is the policy's."""
     log_p = jax.nn.log_softmax(logits.decision, axis=0)
     decision = -jnp.sum(jax.nn.softmax(logits.decision, axis=0) * log_p, axis=0)
-    if logits.size is not None:
-        decision += sizing.entropy(logits.size)
     sections, claims = (heads.entropy(x).sum(0) for x in logits[:2])
     return jnp.stack([sections, claims, decision])
 
@@ -180,16 +168,14 @@ def kl(logits: Logits, other: Logits) -> jax.Array:
     """
     log_p, log_q = (jax.nn.log_softmax(x.decision, axis=0) for x in (logits, other))
     decision = jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=0)
-    if logits.size is not None:
-        decision += sizing.kl(logits.size, other.size)
     bits = zip(logits[:2], other[:2], strict=True)
     sections, claims = (heads.kl(x, y).sum(0) for x, y in bits)
     return jnp.stack([sections, claims, decision])
 
 
-def num_uniforms(num_claims: int, sizes: bool = False) -> int:
+def num_uniforms(num_claims: int) -> int:
     """Counts the uniform draws that one thesis takes."""
-    return len(SECTION_NAMES) + num_claims + 1 + sizes
+    return len(SECTION_NAMES) + num_claims + 1
 
 
 def draw_uniforms(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -210,34 +196,31 @@ def from_uniforms(uniforms: jax.Array, logits: Logits) -> Thesis:
     One array of draws for a whole batch is several times cheaper than a key a row.
 
     Args:
-      uniforms: [P + C + 1] in [0, 1), and one more for a size.
+      uniforms: [P + C + 1] in [0, 1).
       logits: heads of shapes [P], [C], [A].
 
     Returns:
       A thesis distributed as the policy.
     """
     p, c = len(logits.sections), len(logits.claims)
-    size = logits.size
     edges = itertools.accumulate(jax.nn.softmax(logits.decision, axis=0)[:-1])
     return Thesis(
         sections=uniforms[:p] < jax.nn.sigmoid(logits.sections),
         claims=uniforms[p : p + c] < jax.nn.sigmoid(logits.claims),
         decision=sum((uniforms[p + c] >= edge).astype(jnp.int32) for edge in edges),
-        size=None if size is None else sizing.from_uniform(uniforms[-1], size),
     )
 
 
 def sample(key: jax.Array, logits: Logits) -> Thesis:
     """Draws one thesis. The key is consumed."""
-    draws = num_uniforms(len(logits.claims), logits.size is not None)
+    draws = num_uniforms(len(logits.claims))
     return from_uniforms(jax.random.uniform(key, (draws,)), logits)
 
 
 def mode(logits: Logits) -> Thesis:
-    """Returns the single most likely thesis, with the median size."""
+    """Returns the single most likely thesis."""
     return Thesis(
         sections=logits.sections > 0,
         claims=logits.claims > 0,
         decision=jnp.argmax(logits.decision, axis=0).astype(jnp.int32),
-        size=None if logits.size is None else sizing.mode(logits.size),
     )

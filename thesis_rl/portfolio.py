@@ -13,21 +13,20 @@ from thesis_rl.types import Market
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
 MAPPINGS = ("signs", "expected")  # Of decisions.
-ALL_MAPPINGS = (*MAPPINGS, "sizes")  # And of what a policy with sizes states itself.
 NEUTRAL_BOOKS = ("dollar_neutral", "market_hedged")  # Which cannot earn the market.
 BOOKS = (*NEUTRAL_BOOKS, "long_only", "long_short")
 SESSIONS_A_YEAR = 252
 
 
-def positions(stated: jax.Array, mapping: str) -> jax.Array:
-    """Maps what a policy states to positions in [-1, 1].
+def positions(probabilities: jax.Array, mapping: str) -> jax.Array:
+    """Maps probabilities of decisions to positions in [-1, 1].
 
       signs:    the sign of the likeliest decision
       expected: Σₐ p(a) · position(a), positions -1, -½, 0, ½, 1
 
     Args:
-      stated: probabilities of decisions [..., A]; for `sizes` the positions [...].
-      mapping: one of `ALL_MAPPINGS`.
+      probabilities: [..., A].
+      mapping: one of `MAPPINGS`.
 
     Returns:
       [...].
@@ -36,12 +35,11 @@ def positions(stated: jax.Array, mapping: str) -> jax.Array:
       ValueError: the mapping is unknown.
     """
     if mapping == "signs":
-        return jnp.array(DECISION_SIGNS)[jnp.argmax(stated, axis=-1)]
+        return jnp.array(DECISION_SIGNS)[jnp.argmax(probabilities, axis=-1)]
     if mapping == "expected":
-        return jnp.matmul(stated, jnp.array(DECISION_POSITIONS), precision="highest")
-    if mapping == "sizes":
-        return jnp.asarray(stated)
-    raise ValueError(f"mapping {mapping!r} must be one of {ALL_MAPPINGS}")
+        held = jnp.array(DECISION_POSITIONS)
+        return jnp.matmul(probabilities, held, precision="highest")
+    raise ValueError(f"mapping {mapping!r} must be one of {MAPPINGS}")
 
 
 def target_weights(

@@ -130,7 +130,8 @@ def make_windows(
         combination = combinatorial.combine(
             folds_lib.combinatorial_folds(
                 num_days,
-                **config.combinatorial,
+                num_groups=config.combinatorial.num_groups,
+                num_test_groups=combinatorial.NUM_TEST_GROUPS,
                 label_horizon=label_horizon,
                 embargo_days=embargo,
             )

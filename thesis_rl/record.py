@@ -175,6 +175,4 @@ def decisions(result: Result, days: slice = slice(None)) -> pd.DataFrame:
     labels = np.take(DECISION_LABELS, result.theses.decision[days].ravel())
     table.insert(0, "decision", labels)
     table.insert(1, "position", (probabilities @ np.array(DECISION_POSITIONS)).ravel())
-    if forecasts.size is not None:
-        table.insert(2, "size", forecasts.size[days].ravel())
     return table[quoted.ravel()]

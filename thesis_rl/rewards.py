@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import coherence, heads, sizing
+from thesis_rl import heads
 from thesis_rl.types import Logits, Row, Thesis
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
@@ -34,25 +34,21 @@ def parts(thesis: Thesis, row: Row, config: FrozenConfigDict) -> jax.Array:
       config: the experiment's.
 
     Returns:
-      [3]: structure, claims, decision; with a size the last is the mean of the
-      decision's reward and of the size's.
+      [3]: structure, claims, decision.
     """
-    decision = heads.pick(decision_rewards(row, config.reward), thesis.decision)
-    if thesis.size is not None:
-        size = thesis.size
-        sized = utility(size, jnp.abs(size), row.payoff, config.reward.holding_cost)
-        decision = (decision + sized) / 2
     return jnp.stack(
         [
-            coherence.structure(thesis, row, config),
+            structure(thesis, row, config.reward.validity_share),
             CLAIM_REWARDS[config.reward.claims](thesis.claims, row.truth),
-            decision,
+            heads.pick(decision_rewards(row, config.reward), thesis.decision),
         ]
     )
 
 
 def expected_parts(logits: Logits, row: Row, config: FrozenConfigDict) -> jax.Array:
     """Computes the mean of `parts` under the policy, exactly.
+
+    Validity couples sections and claims and is left to sampling: its share must be 0.
 
     Args:
       logits: the policy's heads for this row.
@@ -64,17 +60,40 @@ def expected_parts(logits: Logits, row: Row, config: FrozenConfigDict) -> jax.Ar
     """
     reward, claims = config.reward, jax.nn.sigmoid(logits.claims)
     chances = jax.nn.softmax(logits.decision, axis=0)
-    decision = jnp.sum(chances * decision_rewards(row, reward), axis=0)
-    if logits.size is not None:
-        held = sizing.mean_position(logits.size), sizing.mean_size(logits.size)
-        decision = (decision + utility(*held, row.payoff, reward.holding_cost)) / 2
     return jnp.stack(
         [
-            coherence.expected_structure(logits, row, config),
+            jax.nn.sigmoid(logits.sections).mean(0),
             EXPECTED_CLAIM_REWARDS[reward.claims](claims, row.truth),
-            decision,
+            jnp.sum(chances * decision_rewards(row, reward), axis=0),
         ]
     )
+
+
+def structure(thesis: Thesis, row: Row, validity_share: float = 0.0) -> jax.Array:
+    """Blends the fraction of sections written with validity, (1 - v) written + v valid.
+
+    Args:
+      thesis: what was written.
+      row: its `known` claims are read.
+      validity_share: v.
+
+    Returns:
+      A scalar in [0, 1].
+    """
+    value = (1 - validity_share) * thesis.sections.mean(0)
+    if validity_share:
+        value += validity_share * is_valid(thesis, row.known)
+    return value
+
+
+def is_valid(thesis: Thesis, known: jax.Array) -> jax.Array:
+    """Tells whether a thesis satisfies the schema before any repair.
+
+    It does if all sections are written, no claim without evidence is asserted and at
+    least one claim could be checked.
+    """
+    founded = jnp.all(known | ~thesis.claims, axis=0)
+    return thesis.sections.all(0) & known.any(0) & founded
 
 
 def claims_f1(asserted: jax.Array, truth: jax.Array) -> jax.Array:
@@ -142,7 +161,7 @@ def decision_rewards(row: Row, config: FrozenConfigDict) -> jax.Array:
 
       sign:    (1[agree] - 1.5·1[oppose] + 0.5·1[both hold]) · min(|z|, 2)/2
       matrix:  the Trading-R1 matrix at (decision, label)
-      utility: position · clip(z, ±2) - holding_cost · |position|
+      utility: position · clip(z, ±2)
 
     Args:
       row: its label and its payoff z.
@@ -151,10 +170,10 @@ def decision_rewards(row: Row, config: FrozenConfigDict) -> jax.Array:
     Returns:
       [A].
     """
-    return DECISION_REWARDS[config.decision](row, config.holding_cost)
+    return DECISION_REWARDS[config.decision](row)
 
 
-def _sign_rewards(row: Row, holding_cost: float) -> jax.Array:
+def _sign_rewards(row: Row) -> jax.Array:
     signs = jnp.array(DECISION_SIGNS)
     truth = heads.pick(signs, row.label)
 
@@ -166,34 +185,13 @@ def _sign_rewards(row: Row, holding_cost: float) -> jax.Array:
     return jax.vmap(reward)(signs)
 
 
-def _matrix_rewards(row: Row, holding_cost: float) -> jax.Array:
+def _matrix_rewards(row: Row) -> jax.Array:
     return jnp.stack([heads.pick(x, row.label) for x in jnp.array(TRADING_R1_MATRIX)])
 
 
-def _utility_rewards(row: Row, holding_cost: float) -> jax.Array:
-    positions = jnp.array(DECISION_POSITIONS)
-    held = lambda x: utility(x, jnp.abs(x), row.payoff, holding_cost)  # noqa: E731
-    return jax.vmap(held)(positions)
-
-
-def utility(
-    position: jax.Array, size: jax.Array, payoff: jax.Array, holding_cost: float
-) -> jax.Array:
-    """Rewards positions by position · clip(z, ±2) - holding_cost · |position|.
-
-    Linear in a position and its size, so of their means it is the mean.
-
-    Args:
-      position: of any shape, in [-1, 1].
-      size: of the same shape, what is held without its sign.
-      payoff: z [].
-      holding_cost: charged per unit.
-
-    Returns:
-      The shape of `position`.
-    """
-    earned = position * jnp.clip(payoff, -MAX_PAYOFF, MAX_PAYOFF)
-    return earned - holding_cost * size
+def _utility_rewards(row: Row) -> jax.Array:
+    earned = jnp.clip(row.payoff, -MAX_PAYOFF, MAX_PAYOFF)
+    return jax.vmap(lambda position: position * earned)(jnp.array(DECISION_POSITIONS))
 
 
 def weights_at(step: jax.Array, num_steps: int, config: FrozenConfigDict) -> jax.Array:

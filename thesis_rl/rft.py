@@ -2,10 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import descent, losses, policy, preprocess, rewards, tether
+from thesis_rl import descent, losses, policy, preprocess, rewards
 from thesis_rl.preprocess import Scaler
 from thesis_rl.sft import make_model
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Row, Split
@@ -30,7 +29,7 @@ def sampled_loss(
 
     Args:
       logits: heads of the row.
-      uniforms: [K, P + C + 1] in [0, 1), and one more a thesis for a size.
+      uniforms: [K, P + C + 1] in [0, 1).
       row: what hindsight says.
       weights: [3] of structure, claims, decision.
       config: the experiment's.
@@ -74,7 +73,6 @@ def row_loss(
     uniforms: jax.Array,
     row: Row,
     weights: jax.Array,
-    entropy_coef: jax.Array | float,
     model: policy.Policy,
     config: FrozenConfigDict,
 ) -> tuple[jax.Array, Metrics]:
@@ -89,7 +87,6 @@ def row_loss(
       uniforms: as of `sampled_loss`.
       row: what hindsight says.
       weights: [3] of structure, claims, decision.
-      entropy_coef: [], what a nat of entropy is worth.
       model: the network that `params` belong to.
       config: the experiment's.
 
@@ -107,7 +104,7 @@ def row_loss(
     claims_anchor = losses.claims_loss(heads, row.truth, row.known)
     loss = (
         gradient
-        - entropy_coef * entropy
+        - config.rft.entropy_coef * entropy
         + config.rft.anchor_coef * anchor
         + config.rft.claims_anchor_coef * claims_anchor
     )
@@ -117,23 +114,6 @@ def row_loss(
     metrics |= {"reward": reward, "entropy": entropy}
     metrics |= {"decision_loss": anchor, "claims_loss": claims_anchor}
     return loss, metrics
-
-
-def entropy_coef_at(step: jax.Array, stage: FrozenConfigDict) -> jax.Array | float:
-    """Returns the coefficient of the entropy bonus at a training step.
-
-    Args:
-      step: [] int32.
-      stage: `config.rft`; without a `final_entropy_coef` the coefficient is constant,
-        with one it moves there linearly.
-
-    Returns:
-      A scalar.
-    """
-    first, last = stage.entropy_coef, stage.final_entropy_coef
-    if last is None:
-        return first
-    return optax.linear_schedule(first, last, stage.num_steps)(step)
 
 
 def objective(
@@ -162,26 +142,40 @@ def objective(
         rows_key, thesis_key = jax.random.split(key)
         rows = preprocess.draw(rows_key, panel, scaler, fold, stage.batch_days)
         num_claims, batch_size = rows.truth.shape
-        draws = policy.num_uniforms(num_claims, config.model.sizing)
+        draws = policy.num_uniforms(num_claims)
         shape = (stage.num_samples, draws, batch_size)
         uniforms = policy.draw_uniforms(thesis_key, shape)
         weights = rewards.weights_at(step, stage.num_steps, config.reward)
-        entropy_coef = entropy_coef_at(step, stage)
         loss, metrics = row_loss(
-            state["policy"], uniforms, rows, weights, entropy_coef, model, config
+            state["policy"], uniforms, rows, weights, model, config
         )
         mean = lambda x: descent.weighted_mean(x, rows.weight)  # noqa: E731
         loss, metrics = mean(loss), jax.tree.map(mean, metrics)
-        if stage.kl_target:
-            kl = mean(tether.divergence(state["policy"], params, rows, model))
-            charge, coef = tether.penalty(kl, state["kl_state"], stage.kl_target)
-            loss, metrics = loss + charge, metrics | {"kl": kl, "kl_coef": coef}
+        if stage.kl_coef:
+            kl = mean(divergence(state["policy"], params, rows, model))
+            loss, metrics = loss + stage.kl_coef * kl, metrics | {"kl": kl}
         return loss, metrics
 
-    start = {"policy": params}
-    if stage.kl_target:
-        start["kl_state"] = jnp.zeros(())
-    return start, loss_fn
+    return {"policy": params}, loss_fn
+
+
+def divergence(
+    params: Params, start: Params, row: Row, model: policy.Policy
+) -> jax.Array:
+    """Computes KL(π ‖ π_start) of all that is written about one row, in nats, []."""
+    logits, before = (model.apply(x, row.inputs) for x in (params, start))
+    return policy.kl(logits, before).sum(0)
+
+
+def average(start: Params, end: Params, keep: float) -> Params:
+    """Averages parameters, keep · start + (1 − keep) · end.
+
+    See Wortsman et al. (2022), "Robust fine-tuning of zero-shot models", and Ramé et
+    al. (2024), "WARP: on the benefits of weight averaged rewarded policies".
+    """
+    if not keep:
+        return end
+    return jax.tree.map(lambda x, y: keep * x + (1 - keep) * y, start, end)
 
 
 def fit(
@@ -195,9 +189,9 @@ def fit(
     """Improves a policy by comparing the theses it writes about training rows.
 
     Each step draws B rows, writes K theses about each, compares every thesis with
-    the others of its group and follows the gradient of the better ones. With a
-    `kl_target` it may not write too differently from the policy it started from, and
-    with a `keep` its parameters are averaged with those at the end.
+    the others of its group and follows the gradient of the better ones. A `kl_coef`
+    charges writing differently from the policy it started from; with a `keep` the
+    parameters of that policy are averaged with those at the end.
 
     Args:
       key: consumed.
@@ -208,11 +202,9 @@ def fit(
       config: the experiment's.
 
     Returns:
-      The final parameters, and metrics with a leading axis [num_steps]. More than one
-      of `num_choices` gives parameters a leading axis [num_choices], at equal
-      distances, the last at the end.
+      The final parameters, and metrics with a leading axis [num_steps].
     """
     stage = config.rft
     start, loss_fn = objective(params, panel, scaler, fold, config)
-    end, metrics = descent.minimise(key, start, loss_fn, stage, stage.num_choices)
-    return tether.hold(params, end["policy"], stage), metrics
+    end, metrics = descent.minimise(key, start, loss_fn, stage)
+    return average(params, end["policy"], stage.keep), metrics

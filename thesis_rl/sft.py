@@ -4,10 +4,9 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import claims, descent, heads, losses, policy, preprocess
+from thesis_rl import descent, losses, policy, preprocess
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Fold, Metrics, Panel, Params, Row, Split
-from thesis_rl.vocabulary import DECISION_POSITIONS, SECTION_NAMES
 
 
 def make_model(config: FrozenConfigDict) -> policy.Policy:
@@ -21,44 +20,18 @@ def make_model(config: FrozenConfigDict) -> policy.Policy:
         num_claims=len(config.claims),
         hidden=config.model.hidden,
         trunk=kept + kept,
-        sizing=config.model.sizing,
         matmul=config.model.matmul,
     )
 
 
-def sections_teacher(row: Row, config: FrozenConfigDict) -> jax.Array:
-    """Says which sections to write: all, or those with a claim that can be checked.
-
-    Args:
-      row: its `known` claims are read.
-      config: the experiment's.
-
-    Returns:
-      [P] float32 in {0, 1}.
-    """
-    if config.sft.sections_teacher == "all":
-        return jnp.ones((len(SECTION_NAMES), *row.known.shape[1:]))
-    of_section = claims.by_section(config.claims)
-    return jnp.stack([row.known[own].any(0) for own in of_section]).astype(jnp.float32)
-
-
-def task_losses(
-    params: Params, row: Row, model: policy.Policy, config: FrozenConfigDict
-) -> jax.Array:
-    """Computes the three imitation losses of one row: sections, claims, decision.
-
-    With sizes the last adds the squared error at the position of the label.
-    """
+def task_losses(params: Params, row: Row, model: policy.Policy) -> jax.Array:
+    """Computes the three imitation losses of one row: sections, claims, decision."""
     logits = model.apply(params, row.inputs)
-    decision = losses.decision_loss(logits, row.label)
-    if logits.size is not None:
-        wanted = heads.pick(jnp.array(DECISION_POSITIONS), row.label)
-        decision += losses.size_loss(logits, wanted)
     return jnp.stack(
         [
-            losses.sections_loss(logits, sections_teacher(row, config)),
+            losses.sections_loss(logits, jnp.ones_like(logits.sections)),
             losses.claims_loss(logits, row.truth, row.known),
-            decision,
+            losses.decision_loss(logits, row.label),
         ]
     )
 
@@ -87,12 +60,12 @@ def objective(
 
     def loss_fn(state, key, step):
         rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_days)
-        per_row = task_losses(state["policy"], rows, model, config)  # [3, B]
+        per_row = task_losses(state["policy"], rows, model)  # [3, B]
         tasks = jnp.stack([descent.weighted_mean(x, rows.weight) for x in per_row])
         if learned:
             loss = losses.combine_uncertain(tasks, state["log_variances"])
         else:
-            loss = jnp.array(config.sft.weights) @ tasks
+            loss = tasks.sum()
         names = ("sections_loss", "claims_loss", "decision_loss")
         return loss, {"loss": loss} | dict(zip(names, tasks, strict=True))
 
@@ -107,7 +80,7 @@ def fit(
     fold: Fold | Split,
     config: FrozenConfigDict,
 ) -> tuple[Params, Metrics]:
-    """Teaches a policy the teachers' sections, true claims and decision labels.
+    """Teaches a policy to write every section, the true claims and the label.
 
     Args:
       key: consumed.

@@ -71,8 +71,7 @@ def train(
       label: goes before a stage's name when it is told.
 
     Returns:
-      NumPy arrays by stage, parameters [R, ...] and metrics [R, num_steps]; with
-      several `rft.num_choices` the parameters of every stage but sft are snapshots.
+      NumPy arrays by stage, parameters [R, ...] and metrics [R, num_steps].
     """
     mesh = parallel.make_mesh()
     panel = parallel.replicate(panel, mesh)

@@ -40,10 +40,7 @@ def sleeves(
 
 
 def trade(
-    probabilities: jax.Array,
-    market: Market,
-    config: FrozenConfigDict,
-    sizes: jax.Array | None = None,
+    probabilities: jax.Array, market: Market, config: FrozenConfigDict
 ) -> dict[str, Ledger]:
     """Trades each seed's decisions, and last the mean of their probabilities.
 
@@ -51,20 +48,19 @@ def trade(
       probabilities: [S, T, N, A].
       market: [T, N].
       config: the experiment's.
-      sizes: [S, T, N] positions, of seeds that state them.
 
     Returns:
       By mapping, ledgers with leading axes [S + 1, T].
     """
-    stated = dict.fromkeys(portfolio.MAPPINGS, probabilities)
-    if sizes is not None:
-        stated["sizes"] = sizes
 
-    def book(mapping, x):
-        single, joint = (portfolio.positions(y, mapping) for y in (x, x.mean(0)))
+    def book(mapping):
+        single, joint = (
+            portfolio.positions(x, mapping)
+            for x in (probabilities, probabilities.mean(0))
+        )
         return trade_positions(jnp.concatenate([single, joint[None]]), market, config)
 
-    return {mapping: book(mapping, x) for mapping, x in stated.items()}
+    return {mapping: book(mapping) for mapping in portfolio.MAPPINGS}
 
 
 def trade_as_given(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from thesis_rl import descent, preprocess, rft, sft, sizing, tether
+from thesis_rl import descent, preprocess, rft, sft
 from thesis_rl.descent import State
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
@@ -15,35 +15,27 @@ from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
 PREDICTED_ROWS = 8192  # At a time.
 ABLATIONS = {
     "exact": {"rft.estimator": "exact"},
-    "rft_only": {"rft.keep": 0.0, "rft.kl_target": 0.0},  # Of what is random.
+    "rft_only": {"rft.keep": 0.0, "rft.kl_coef": 0.0},  # Of what is random.
     "no_claims": {"reward.weights": (0.2, 0.0, 0.5)},
     "no_structure": {"reward.weights": (0.0, 0.3, 0.5)},
 }
 
 
 class Forecasts(NamedTuple):
-    """Probabilities of every section, claim and decision, and the position stated."""
+    """Probabilities of every section, claim and decision."""
 
     sections: jax.Array  # [..., P]
     claims: jax.Array  # [..., C]
     decision: jax.Array  # [..., A]
-    size: jax.Array | None = None  # [...], the mean; None without `model.sizing`.
 
 
 def spell_out(logits: Logits) -> Forecasts:
-    """Turns the heads of one row into probabilities, and a size into its mean."""
-    size = logits.size
+    """Turns the heads of one row into probabilities."""
     return Forecasts(
         sections=jax.nn.sigmoid(logits.sections),
         claims=jax.nn.sigmoid(logits.claims),
         decision=jax.nn.softmax(logits.decision),
-        size=None if size is None else sizing.mean_position(size),
     )
-
-
-def stated(forecasts: Forecasts, mapping: str) -> jax.Array:
-    """Picks what a mapping makes positions of: sizes [...], or decisions [..., A]."""
-    return forecasts.size if mapping == "sizes" else forecasts.decision
 
 
 def final_stage(stages: Iterable[str]) -> str:
@@ -51,9 +43,7 @@ def final_stage(stages: Iterable[str]) -> str:
     return next(name for name in ("paced", "rft", "sft") if name in stages)
 
 
-# By name of the stage. With several `rft.num_choices` the parameters of every stage but
-# sft are snapshots, [num_choices, ...].
-Stages = tuple[dict[str, Params], dict[str, Metrics]]
+Stages = tuple[dict[str, Params], dict[str, Metrics]]  # By name of the stage.
 
 
 class Job(NamedTuple):
@@ -109,8 +99,7 @@ def begin(
     """Stands at the start of one stage of one network; arguments as of `advance`."""
     changed = of_stage(stage, config)
     learned, loss_fn = _objective(stage, job, params, panel, changed)
-    num_snapshots = 1 if stage == "sft" else config.rft.num_choices
-    return descent.begin(learned, loss_fn, settings(stage, changed), num_snapshots)
+    return descent.begin(learned, loss_fn, settings(stage, changed))
 
 
 def advance(
@@ -146,10 +135,10 @@ def finish(
     stage: str, params: Params, state: State, config: FrozenConfigDict
 ) -> tuple[Params, Metrics]:
     """Returns what one network learned in a stage; arguments as of `advance`."""
-    end, metrics = descent.result(state)
+    end = state.params["policy"]
     if stage == "sft":
-        return end["policy"], metrics
-    return tether.hold(params, end["policy"], of_stage(stage, config).rft), metrics
+        return end, state.metrics
+    return rft.average(params, end, of_stage(stage, config).rft.keep), state.metrics
 
 
 def _objective(stage, job, params, panel, config):
@@ -171,8 +160,6 @@ def train_fold(
 ) -> Stages:
     """Trains one seed of one fold from scratch, alone. The key is consumed.
 
-    Alone a fold has no network that missed its last days, so no step is chosen early.
-
     Args:
       key: of the seed; the fold's last training day is folded in.
       panel: all rows.
@@ -183,7 +170,6 @@ def train_fold(
     Returns:
       Parameters and metrics by stage.
     """
-    config = with_changes(config, {"rft.num_choices": 1})
     key = jax.random.fold_in(key, fold.train_stop)
     return train(Job(key, fold, scaler), panel, config)
 

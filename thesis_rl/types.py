@@ -23,7 +23,6 @@ class Logits(NamedTuple):
     sections: jax.Array  # [P]
     claims: jax.Array  # [C]
     decision: jax.Array  # [A]
-    size: jax.Array | None = None  # [2], of `sizing`; None without that head.
 
 
 class Thesis(NamedTuple):
@@ -32,7 +31,6 @@ class Thesis(NamedTuple):
     sections: jax.Array  # [P] bool, which sections are written.
     claims: jax.Array  # [C] bool, which claims are asserted.
     decision: jax.Array  # [] int32, an index into `DECISION_LABELS`.
-    size: jax.Array | None = None  # [] float32 in (-1, 1), the position stated.
 
 
 class Panel(NamedTuple):

@@ -125,11 +125,13 @@ def trade(
         lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market
     )
     forecasts = trained.forecasts
-    book = lambda f: trading.trade(f.decision, unseen, config, f.size)  # noqa: E731
-    ledgers = {stage: book(f) for stage, f in forecasts.items()}
+    ledgers = {
+        stage: trading.trade(f.decision, unseen, config)
+        for stage, f in forecasts.items()
+    }
     others = trading.trade_as_given(baselines, unseen, config)
     final, mapping = final_stage(forecasts), config.backtest.mapping
-    headline = training.stated(forecasts[final], mapping).mean(0)
+    headline = forecasts[final].decision.mean(0)
     orders = trading.sleeves(headline, mapping, unseen, config)
     rules = None
     if windows.lead is not None:

@@ -92,7 +92,6 @@ _BOOKS = {
 _MAPPINGS = {
     "signs": "its sign: −1, 0 or 1, of the likeliest decision",
     "expected": "Σ p · position over the five decisions, positions −1, −½, 0, ½, 1",
-    "sizes": "the position that the policy states beside its decision, its mean",
 }
 
 
