@@ -64,8 +64,7 @@ def score(experiment: Experiment, outcome: Outcome, final: str) -> Scores:
                 scoring.make_book(line(ledgers[m], i), benchmark, hedged)
                 for i in range(config.num_seeds + 1)
             ]
-            for m in portfolio.ALL_MAPPINGS
-            if m in ledgers
+            for m in portfolio.MAPPINGS
         }
         for book in itertools.chain(*by_mapping.values()):
             check_solvent(stage, book, dataset.dates[unseen(experiment)])
