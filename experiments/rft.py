@@ -23,56 +23,7 @@ strength .03, .05, .08 (`decision_rewards.py`, 4 markets each) its gross Sharpe 
 
 from ml_collections import config_dict
 
-CLAIMS = {
-    "financial_health": {
-        "section": "fundamentals",
-        "sentence": "The company is financially healthy.",
-        "conditions": (("f_quality", ">", 0.0),),
-        "stance": 1,
-    },
-    "positive_sentiment": {
-        "section": "sentiment",
-        "sentence": "Sentiment is positive.",
-        "conditions": (("f_sentiment", ">", 0.0),),
-        "stance": 1,
-    },
-    "strong_momentum": {
-        "section": "market",
-        "sentence": "The stock rose over the past year, the last month left out.",
-        "conditions": (("f_momentum", ">", 0.0),),
-        "stance": 1,
-    },
-    "insider_buying": {
-        "section": "insiders",
-        "sentence": "Insiders have been net buyers.",
-        "conditions": (("f_insider", ">", 0.0),),
-        "stance": 1,
-    },
-    "high_volatility": {
-        "section": "risks",
-        "sentence": "Daily volatility is above 2%.",
-        "conditions": (("vol", ">", 0.02),),
-        "stance": -1,
-    },
-    "short_term_momentum": {
-        "section": "technicals",
-        "sentence": "The price rose over the last 10 sessions.",
-        "conditions": (("mom10", ">", 0.0),),
-        "stance": 1,
-    },
-    "long_term_momentum": {
-        "section": "technicals",
-        "sentence": "The price rose over the last 30 sessions.",
-        "conditions": (("mom30", ">", 0.0),),
-        "stance": 1,
-    },
-    "divergence_risk": {
-        "section": "risks",
-        "sentence": "The price rises while sentiment falls.",
-        "conditions": (("mom10", ">", 0.0), ("f_sentiment", "<", 0.0)),
-        "stance": -1,
-    },
-}
+from experiments.claims import CLAIMS, FEATURES
 
 
 def get_config(size: str = "full") -> config_dict.ConfigDict:
@@ -113,25 +64,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
             gates="report",  # report or stop, on prices and events that look wrong
         ),
     )
-    config.features = (
-        "f_quality",
-        "f_sentiment",
-        "f_momentum",
-        "f_insider",
-        "mom10",
-        "mom30",
-        "vol",
-        "rsi",
-        "macd",
-        "sma50_gap",
-        "sma200_gap",
-        "drawdown",
-        "volume_ratio",
-        "f_momentum_rel",
-        "mom10_rel",
-        "mom30_rel",
-        "vol_rel",
-    )
+    config.features = FEATURES
     config.claims = config_dict.ConfigDict(CLAIMS)
     config.labels = config_dict.create(
         recipe="cross_sectional",  # absolute, cross_sectional or trading_r1
@@ -148,17 +81,14 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         embargo_days=5,
         expanding=False,
     )
-    config.combinatorial = config_dict.create(
-        num_groups=0,  # Of days; 0 leaves the cross-validation out.
-    )
+    # Groups of days in the cross-validation; 0 leaves it out.
+    config.combinatorial = config_dict.create(num_groups=0)
     config.calibration = config_dict.create(
         share=0.2,  # Of train_days, the last ones of each fold.
         scaling="temperature",  # temperature or vector
     )
-    config.model = config_dict.create(
-        hidden=(64, 64),
-        matmul="float32",  # or bfloat16, for accelerators
-    )
+    # Products may be bfloat16, for accelerators.
+    config.model = config_dict.create(hidden=(64, 64), matmul="float32")
     config.sft = config_dict.create(
         num_steps=10 if smoke else 100,
         batch_days=26,  # All names of so many days make a minibatch.
@@ -181,12 +111,7 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     )
     config.pace = config_dict.create(
         rule="sleeves",  # sleeves hold for hold_days; partial or band move each day.
-        # Of partial: the share of a gap closed a day is σ(logit + slope · gap), 12%
-        # of a small one, of what exceeds the band.
-        logit=-2.0,
-        slope=1.0,
-        band=0.08,  # Of a full position.
-        evidence=1.0,  # t-statistic of its past from which a full position is traded.
+        evidence=1.0,  # t-statistic of its past from which partial trades in full.
     )
     config.reward = config_dict.create(
         weights=(0.2, 0.3, 0.5),  # Structure, claims, decision.
@@ -216,7 +141,6 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
         delisting_return=0.0,  # From the last quote of a name that never comes back.
         delisting_gap=5,  # Sessions without a quote until the end that delist a name.
     )
-    config.report = config_dict.create(
-        thesis_stride=21 if smoke else 63,  # Theses are written once so many days.
-    )
+    # Theses are written once so many days.
+    config.report = config_dict.create(thesis_stride=21 if smoke else 63)
     return config

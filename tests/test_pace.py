@@ -165,7 +165,6 @@ def test_the_lab_book_is_an_experiment_with_a_pace(size):
         ({"calibration.share": 0.3}, "knows 9 days"),
         ({"backtest.book": "long_only"}, "book 'long_only'"),
         ({"combinatorial.num_groups": 4}, "num_groups is 4"),
-        ({"pace.slope": float("nan")}, "slope is nan"),
     ],
 )
 def test_a_pace_that_could_not_be_set_is_refused(changes, message):
@@ -299,7 +298,6 @@ DAYS, NAMES, KNOWN = 200, 6, 150
 FREE = small_problems.config(
     {
         "pace.rule": "partial",
-        "pace.logit": -1.0,
         "backtest.commission_bps": 0.0,
         "backtest.impact_coefficient": 0.0,
     }

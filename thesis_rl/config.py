@@ -45,7 +45,6 @@ LOWER_BOUNDS = {
     "rft.kl_coef": 0,
     "data.synthetic.seed": 0,
     "pace.evidence": 0,
-    "pace.band": 0,
     "backtest.hold_days": 1,
     "backtest.commission_bps": 0,
     "backtest.half_spread_bps": 0,
