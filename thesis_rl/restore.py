@@ -86,8 +86,44 @@ def load_run(path: str | Path) -> Run:
 
 
 def rebuild_config(values: Mapping[str, Any]) -> FrozenConfigDict:
-    """Returns the config that JSON made of; its lists were tuples."""
-    return FrozenConfigDict(_with_tuples(values))
+    """Returns the config that JSON was made of, in today's keys; lists were tuples."""
+    return FrozenConfigDict(translate(_with_tuples(values)))
+
+
+# What configs of older runs say and no code reads any more. None of it changes what a
+# trained network answers, but for positions that it stated itself.
+GONE = {
+    "calibration": ("claim_precision",),
+    "combinatorial": ("num_test_groups",),
+    "model": ("sizing",),
+    "reward": ("coherence_share", "holding_cost", "support_share"),
+    "rft": ("final_entropy_coef", "kl_target", "max_grad_norm", "num_choices"),
+    "sft": ("max_grad_norm", "sections_teacher", "weights"),
+}
+PACES = {"learned": "partial", "band": "band"}
+
+
+def translate(old: Mapping[str, Any]) -> dict[str, Any]:
+    """Says in today's keys what a config of any earlier version says.
+
+    Raises:
+      KeyError: the run states sizes of its positions, which no code reads any more.
+    """
+    if old["model"].get("sizing") or old["backtest"]["mapping"] == "sizes":
+        raise KeyError("model.sizing, which revision ab801db reads as the last")
+    new = {
+        key: value for key, value in old.items() if key not in ("path", "distillation")
+    }
+    for group, gone in GONE.items():
+        new[group] = {key: x for key, x in old[group].items() if key not in gone}
+    new["rft"].setdefault("kl_coef", 0.0)
+    curriculum = old["reward"]["curriculum"]
+    new["reward"]["curriculum"] = tuple((at, x[:3]) for at, x in curriculum)
+    if "path" in old:
+        path = old["path"]
+        rule = PACES[path["rule"]] if path["num_steps"] else "sleeves"
+        new["pace"] = {"rule": rule, "evidence": path["evidence"]}
+    return new
 
 
 def _with_tuples(value: Any) -> Any:
