@@ -31,14 +31,14 @@ from scipy.stats import t as student_t  # noqa: E402
 from experiments import planted, rft_path  # noqa: E402
 from experiments.run import prepare_machine, run_from_shell  # noqa: E402
 from thesis_rl import (  # noqa: E402
+    configs,  # noqa: E402
     evaluation,
-    experiment,
     files,
     judgement,
+    preparation,
     regressors,
     scoring,
     stats,
-    training,
     walk_forward,
 )
 from thesis_rl.backtest import Ledger  # noqa: E402
@@ -117,8 +117,8 @@ def path_recipe(config: ConfigDict) -> ConfigDict:
 def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
     """Simulates one market, with oracles and regressions in place of baselines."""
     # A frozen config hashes what it was made from: one that changed compiles again.
-    changed = training.with_changes(config, {"data.synthetic.seed": seed})
-    prepared = experiment.prepare(changed)
+    changed = configs.with_changes(config, {"data.synthetic.seed": seed})
+    prepared = preparation.prepare(changed)
     dataset, folds = prepared.dataset, prepared.folds
     unseen = slice(folds.test_start[0], folds.test_stop[-1])
     true_label = np.searchsorted(
@@ -151,7 +151,7 @@ def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
 def score_market(market: Experiment, config: FrozenConfigDict) -> Scores:
     """Trains on one market and scores every book and the theses."""
     market = market._replace(config=config)
-    outcome = walk_forward.run(*experiment.arguments(market), config)
+    outcome = walk_forward.run(*preparation.arguments(market), config)
     outcome = jax.tree.map(np.asarray, outcome)
     return Scores(score_books(market, outcome), measure_honesty(market, outcome))
 
@@ -163,7 +163,7 @@ def measure_honesty(market: Experiment, outcome: Outcome) -> Honesty:
         for stage, f in outcome.forecasts.items()
     }
     final = walk_forward.final_stage(forecasts)
-    _, theses = experiment.measure_theses(market, outcome, forecasts, final)
+    _, theses = judgement.measure_theses(market, outcome, forecasts, final)
     measured = judgement.calibration(market, outcome, forecasts[final].decision)
     return Honesty(
         measured[market.config.calibration.scaling]["ece"],
@@ -234,7 +234,7 @@ def net_sharpe(ledger: Ledger, benchmark: scoring.Benchmark, bps: float) -> floa
 def score_paces(market: Experiment, config: FrozenConfigDict) -> dict[str, Score]:
     """Trains the recipe of `rft_path.py` once and trades it at every pace and cost."""
     market = market._replace(config=config)
-    key, panel, traded, windows, baselines = experiment.arguments(market)
+    key, panel, traded, windows, baselines = preparation.arguments(market)
     trained = walk_forward.train_and_predict(
         key, panel, windows.folds, windows.held_out, config
     )
@@ -248,7 +248,7 @@ def score_paces(market: Experiment, config: FrozenConfigDict) -> dict[str, Score
                 "backtest.commission_bps": 0.0,
                 "backtest.half_spread_bps": bps,
             }
-            changed = training.with_changes(config, changes)
+            changed = configs.with_changes(config, changes)
             outcome = jax.tree.map(np.asarray, walk_forward.trade(*given, changed))
             benchmark = make_benchmark(market, outcome)
             books = {k: x["expected"] for k, x in outcome.ledgers.items()}

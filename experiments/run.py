@@ -80,6 +80,8 @@ def run(
         experiment,
         files,
         fingerprint,
+        judgement,
+        preparation,
         record,
         registry,
         report,
@@ -102,7 +104,7 @@ def run(
         began[text] = time.perf_counter()
         say(text)
 
-    prepared = experiment.prepare(config, note)
+    prepared = preparation.prepare(config, note)
     for notice in prepared.dataset.report.get("notices", ()):
         say(notice)
     loaded = time.perf_counter()
@@ -120,7 +122,7 @@ def run(
     outcome = experiment.execute(prepared, say, tell, saves, save_seconds)
     if not writes:
         return None
-    result = experiment.judge(prepared, *outcome, say)
+    result = judgement.judge(prepared, *outcome, say)
     judged = time.perf_counter()
     say("Writing theses, tables and the report")
     summary = result.summary | {"git": git, "config": config.to_dict()}

@@ -9,7 +9,7 @@ import pytest
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from tests import small_problems
-from thesis_rl import experiment, walk_forward
+from thesis_rl import experiment, preparation, walk_forward
 from thesis_rl.backtest import MAPPINGS, Ledger
 from thesis_rl.calibration import Calibrator, Scaling
 from thesis_rl.data.panel import Dataset
@@ -154,7 +154,7 @@ def run(stages, num_seeds, num_steps, text="plain", synthetic=False, rich=False)
     names = ("equal_weight", "momentum", "best_constant", "sign_of_vol", "hold")
     days = len(folds.test_start) * FOLDS["test_days"]
     others = {name: rng.normal(size=(days, N)) for name in names}
-    prepared = experiment.Experiment(
+    prepared = preparation.Experiment(
         config, dataset(rng, text, synthetic, rich), folds, others
     )
     drawn = outcome(rng, config, stages, len(folds.test_start), num_steps, rich)

@@ -5,7 +5,7 @@ import functools
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import experiment, files, record, run_folder
+from thesis_rl import experiment, files, judgement, preparation, record, run_folder
 
 CLAIMS = ("strong_momentum", "short_term_momentum", "high_volatility")
 FEATURES = ("f_quality", "f_momentum", "mom10", "vol", "mom10_rel", "volume_ratio")
@@ -28,8 +28,8 @@ def config() -> FrozenConfigDict:
 
 
 @functools.cache
-def result() -> experiment.Result:
-    return experiment.run(experiment.prepare(config()))
+def result() -> judgement.Result:
+    return experiment.run(preparation.prepare(config()))
 
 
 def write(path):

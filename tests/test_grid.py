@@ -4,7 +4,7 @@ import pytest
 import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from thesis_rl import fingerprint, grid, saved
+from thesis_rl import configs, fingerprint, grid
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_the_config_given_stays_as_it_is(config):
 
 
 def test_every_array_is_a_value_of_the_config(config):
-    assert saved.flatten(config.to_dict()).keys() >= grid.ARRAYS | set(grid.NEEDS)
+    assert configs.flatten(config.to_dict()).keys() >= grid.ARRAYS | set(grid.NEEDS)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from ml_collections import FrozenConfigDict
 from experiments import rft_path
 from thesis_rl import (
     backtest,
+    configs,
     pace,
     portfolio,
     preparation,
     stages,
-    training,
     walk_forward,
 )
 from thesis_rl import config as config_lib
@@ -307,7 +307,7 @@ FREE = small_problems.config(
 @functools.partial(jax.jit, static_argnames="rule")
 def find(positions, market, bps, stop=KNOWN, rule="partial"):
     changes = {"backtest.half_spread_bps": bps, "pace.rule": rule}
-    config = training.with_changes(FREE, changes)
+    config = configs.with_changes(FREE, changes)
     stops = jnp.asarray(stop, jnp.int32)[None]
     return at(pace.set_rules(positions, market, stops, config), 0)
 
@@ -359,13 +359,13 @@ def net_of(rule, positions, market, config):
 def test_evidence_is_a_share_that_grows_with_the_t_statistic():
     positions, market = planted(0.15)
     measure = jax.jit(pace.partial_adjustment, static_argnames="config")
-    unasked = training.with_changes(FREE, {"pace.evidence": 0.0})
+    unasked = configs.with_changes(FREE, {"pace.evidence": 0.0})
     whole = measure(positions, market, jnp.int32(KNOWN), config=unasked)
     assert whole.exposure == 1
     net = np.asarray(jax.jit(net_of, static_argnums=3)(whole, positions, market, FREE))
     statistic = float(net.mean() / net.std(ddof=1) * np.sqrt(len(net)))
     assert statistic > 0.5
-    asked = training.with_changes(FREE, {"pace.evidence": 2 * statistic})
+    asked = configs.with_changes(FREE, {"pace.evidence": 2 * statistic})
     found = measure(positions, market, jnp.int32(KNOWN), config=asked)
     np.testing.assert_allclose(found.exposure, 0.5, rtol=1e-3)
     against = measure(-positions, market, jnp.int32(KNOWN), config=asked)
@@ -375,7 +375,7 @@ def test_evidence_is_a_share_that_grows_with_the_t_statistic():
 @jax.jit
 def sharpe_of_bands(unit, positions, market, bps):
     """Trades every width from the target's edge at once; net Sharpe ratios a day."""
-    config = training.with_changes(FREE, {"backtest.half_spread_bps": bps})
+    config = configs.with_changes(FREE, {"backtest.half_spread_bps": bps})
     weights, _ = pace.aims(positions, unit, market, config)
     at_once = Pace(*(jnp.full((DAYS, NAMES), x) for x in (jnp.inf, 0.0, 0.0)))
 

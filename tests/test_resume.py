@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import descent, experiment, progress, resume, run_folder
+from thesis_rl import descent, preparation, progress, resume, run_folder
 from thesis_rl.resume import Saves
 
 SAME = {"config": "a", "devices": "1 cpu"}
@@ -45,7 +45,7 @@ def test_saves_of_another_training_are_refused(tmp_path):
 
 
 def test_identity_sees_config_data_code_and_devices():
-    prepared = experiment.prepare(small_run.config())
+    prepared = preparation.prepare(small_run.config())
     config, dataset = prepared.config.to_dict(), prepared.dataset
     first = resume.identity(config, dataset, "abc")
     assert first == resume.identity(config, dataset, "abc")

@@ -221,11 +221,11 @@ def test_a_folder_that_holds_a_run_is_refused(folder):
 )
 def test_data_that_cannot_run_is_explained(changes, message):
     with pytest.raises(ValueError, match=message):
-        experiment.prepare(changed(changes))
+        preparation.prepare(changed(changes))
 
 
 def test_a_fold_without_a_single_label_is_named():
-    prepared = experiment.prepare(small_run.config())
+    prepared = preparation.prepare(small_run.config())
     panel = prepared.dataset.panel
     labelled = np.array(panel.labelled)
     start, stop = prepared.folds.train_start[1], prepared.folds.train_stop[1]
@@ -284,7 +284,7 @@ def test_ctrl_c_ends_in_one_line(tmp_path):
 
 
 def test_one_ticker_runs_on_absolute_labels():
-    prepared = experiment.prepare(
+    prepared = preparation.prepare(
         changed(
             {
                 "data.synthetic.num_names": 1,

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from experiments import sweep as command
 from thesis_rl import (
+    configs,
     deflation,
     files,
     grid,
@@ -19,7 +20,6 @@ from thesis_rl import (
     selection,
     stats,
     sweep,
-    training,
     trials,
 )
 from thesis_rl.scoring import Book
@@ -32,7 +32,7 @@ NUM_DAYS = 300
 @pytest.fixture(scope="module")
 def experiment():
     """Simulated prices that pass for real ones."""
-    config = training.with_changes(small_run.config(), REAL)
+    config = configs.with_changes(small_run.config(), REAL)
     prepared = preparation.prepare(config)
     report = prepared.dataset.report | {"synthetic": False}
     return prepared._replace(dataset=prepared.dataset._replace(report=report))
@@ -98,7 +98,7 @@ def test_skill_survives_and_luck_does_not(experiment, tmp_path):
 def test_n_is_counted_from_the_ledger_and_pbo_from_the_sweep(experiment, folder):
     ledger = folder.parent / "trials.jsonl"
     (older,) = as_tried(experiment, noise(1))
-    sibling = training.with_changes(older.experiment.config, {"seed": 9})
+    sibling = configs.with_changes(older.experiment.config, {"seed": 9})
     older = older._replace(experiment=older.experiment._replace(config=sibling))
     (folder.parent / "older").mkdir()
     selection.keep(older, folder.parent / "older", ledger, NOW, None)
@@ -148,7 +148,7 @@ def test_points_that_vary_nothing_are_named(experiment, folder):
 
 
 def test_a_smoke_sweep_is_deflated_by_its_own_points(experiment, folder):
-    config = training.with_changes(experiment.config, {"size": "smoke"})
+    config = configs.with_changes(experiment.config, {"size": "smoke"})
     found = judged(experiment._replace(config=config), noise(3), folder)
     assert found["excuse"] == "smoke" and found["trials"]["num_trials"] == 3
     assert not trials.count(trials.read(folder.parent / "trials.jsonl"))

@@ -17,13 +17,13 @@ from ml_collections import ConfigDict
 
 from experiments import sweep as command
 from thesis_rl import (
+    configs,
     fingerprint,
     grid,
     registry,
     saved,
     stats,
     sweep,
-    training,
     trials,
 )
 from thesis_rl import points as points_lib
@@ -103,11 +103,11 @@ def test_all_points_share_one_compilation(tried, config):
 @pytest.mark.slow
 def test_every_array_reaches_the_result(config):
     """One program with all arrays: to change any must change a book."""
-    base = training.with_changes(config, grid.ASIDE | LOUD)
+    base = configs.with_changes(config, grid.ASIDE | LOUD)
     ((experiment, _),) = sweep.prepare([grid.Point("", {}, base, base)])
     market = experiment.dataset.market
     market = market._replace(dollar_volume=jnp.full_like(market.returns, 1e6))
-    flat, keys = saved.flatten(base.to_dict()), sorted(grid.ARRAYS)
+    flat, keys = configs.flatten(base.to_dict()), sorted(grid.ARRAYS)
     values = {key: np.array([flat[key]] * (1 + len(keys)), np.float32) for key in keys}
     for i, key in enumerate(keys, 1):
         values[key][i] = values[key][i] * 0.5 + (0.1 if not flat[key] else 0.0)

@@ -8,7 +8,7 @@ import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import verify
-from thesis_rl import experiment, record, run_folder
+from thesis_rl import experiment, preparation, record, run_folder
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def folder(tmp_path_factory):
     config = ConfigDict(small_run.config().to_dict())
     config.data.update(source="us6", start="2022-06-01")
     config.rft.num_steps = 0
-    result = experiment.run(experiment.prepare(FrozenConfigDict(config)))
+    result = experiment.run(preparation.prepare(FrozenConfigDict(config)))
     folder = run_folder.claim(tmp_path_factory.mktemp("run"), config.to_dict())
     counts = record.write(result, folder)
     assert counts["evidence"]["num_problems"] == 0

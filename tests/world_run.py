@@ -31,7 +31,7 @@ from rich.console import Console
 from experiments import fetch as fetch_command
 from experiments import rft, rft_full
 from experiments import run as run_command
-from thesis_rl import experiment
+from thesis_rl import experiment, preparation
 from thesis_rl.data.sources import treasury
 from thesis_rl.data.sources.client import Client
 from thesis_rl.preparation import Experiment
@@ -152,7 +152,7 @@ def within(which: str) -> Iterator[None]:
 def prepared(which: str) -> Experiment:
     """Builds the panel and the folds of a world."""
     with within(which):
-        return experiment.prepare(config())
+        return preparation.prepare(config())
 
 
 def column(which: str, feature: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from thesis_rl import saved
+from thesis_rl import configs
 
 # Keys of a config that leave the headline as it is: they name things, spend time, ask
 # for something to compare with, or say where data lie that `data_hash` covers. A key
@@ -53,7 +53,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
     """
     deciding = {
         key: _alike(value)
-        for key, value in saved.flatten(config).items()
+        for key, value in configs.flatten(config).items()
         if not any(fnmatch.fnmatchcase(key, pattern) for pattern in INDIFFERENT)
     }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()

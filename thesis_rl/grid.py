@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from thesis_rl import config as config_lib
-from thesis_rl import fingerprint, saved, training
+from thesis_rl import configs, fingerprint
 
 # What may be an array in a compiled program: no shape and no branch hangs on it. A key
 # not listed is structural, and each of its values is a program of its own.
@@ -80,7 +80,7 @@ def parse(settings: Sequence[str], config: ConfigDict) -> dict[str, tuple]:
       ValueError: a key is unknown, given twice or of no matter to the headline, or its
         values cannot be read, are of the wrong type or the same.
     """
-    known = saved.flatten(config.to_dict())
+    known = configs.flatten(config.to_dict())
     varied = {}
     for setting in settings:
         key, equals, text = (part.strip() for part in setting.partition("="))
@@ -136,7 +136,7 @@ def _typed(config: ConfigDict, key: str, value: Any, known: Any) -> Any:
             f"--vary={key}: {value!r} is a {type(value).__name__}, but config.{key} is "
             f"a {type(known).__name__}"
         )
-    typed = saved.flatten(changed.to_dict())[key]
+    typed = configs.flatten(changed.to_dict())[key]
     return float(typed) if isinstance(known, float) else typed
 
 
@@ -159,7 +159,7 @@ def points(varied: dict[str, tuple], config: ConfigDict) -> list[Point]:
             "there is nothing to vary; give --vary=KEY=VALUE,VALUE such as "
             "--vary=rft.peak_lr=0.01,0.02"
         )
-    config = training.with_changes(config, ASIDE)
+    config = configs.with_changes(config, ASIDE)
     combinations = list(itertools.product(*varied.values()))
     width = len(str(len(combinations)))
     listed = []
@@ -169,8 +169,8 @@ def points(varied: dict[str, tuple], config: ConfigDict) -> list[Point]:
         point = Point(
             name=f"{number:0{width}d}",
             values=values,
-            config=training.with_changes(config, values),
-            program=training.with_changes(config, structure),
+            config=configs.with_changes(config, values),
+            program=configs.with_changes(config, structure),
         )
         _check(point)
         listed.append(point)
@@ -184,7 +184,7 @@ def _check(point: Point) -> None:
             f"config.pace.rule is {point.config.pace.rule!r}, but a sweep trains no "
             "network that a pace is set by; set it to sleeves"
         )
-    flat = saved.flatten(point.config.to_dict())
+    flat = configs.flatten(point.config.to_dict())
     for key in point.values:
         stage, _, name = key.partition(".")
         needed, wanted = NEEDS.get(key, (key, flat[key]))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import parallel, preprocess, trading, training
+from thesis_rl import configs, parallel, preprocess, trading, training
 from thesis_rl.backtest import Ledger
 from thesis_rl.grid import Point
 from thesis_rl.preparation import Experiment
@@ -58,7 +58,7 @@ def train_and_trade(
     num_days = num_folds * config.folds.test_days
 
     def of_point(i):
-        return training.with_changes(config, {k: x[i] for k, x in arrays.items()})
+        return configs.with_changes(config, {k: x[i] for k, x in arrays.items()})
 
     of_days = preprocess.moments(panel)
 

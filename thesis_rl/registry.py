@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from thesis_rl import deflation, inference, trials
-from thesis_rl.experiment import Result
 from thesis_rl.fingerprint import config_hash, data_hash, file_hash
+from thesis_rl.judgement import Result
 from thesis_rl.preparation import Experiment
 from thesis_rl.trials import Trial
 

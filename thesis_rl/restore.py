@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import checkpoint, preprocess, walk_forward
+from thesis_rl import checkpoint, configs, preprocess, walk_forward
 from thesis_rl import config as config_lib
 from thesis_rl.checkpoint import CheckpointError
 from thesis_rl.thesis.schema import SCHEMA_VERSION
@@ -87,7 +87,7 @@ def load_run(path: str | Path) -> Run:
 
 def rebuild_config(values: Mapping[str, Any]) -> FrozenConfigDict:
     """Returns the config that JSON was made of, in today's keys; lists were tuples."""
-    return FrozenConfigDict(translate(_with_tuples(values)))
+    return FrozenConfigDict(translate(configs.with_tuples(values)))
 
 
 # What configs of older runs say and no code reads any more. None of it changes what a
@@ -124,14 +124,6 @@ def translate(old: Mapping[str, Any]) -> dict[str, Any]:
         rule = PACES[path["rule"]] if path["num_steps"] else "sleeves"
         new["pace"] = {"rule": rule, "evidence": path["evidence"]}
     return new
-
-
-def _with_tuples(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _with_tuples(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return tuple(_with_tuples(inner) for inner in value)
-    return value
 
 
 def implied_arrays(config: FrozenConfigDict, num_folds: int) -> dict:

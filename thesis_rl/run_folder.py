@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from thesis_rl import files, saved
+from thesis_rl import configs, files
 
 
 def claim(workdir: str | Path, config: dict) -> Path:
@@ -53,8 +53,8 @@ def reclaim(workdir: str | Path, config: dict) -> Path:
             f"--workdir {workdir} holds a run that is through (results.json); there is "
             "nothing to resume"
         )
-    before = saved.flatten(json.loads(kept.read_text("utf-8")))
-    now = saved.flatten(json.loads(files.to_json(config)))
+    before = configs.flatten(json.loads(kept.read_text("utf-8")))
+    now = configs.flatten(json.loads(files.to_json(config)))
     other = sorted(k for k in before | now if before.get(k) != now.get(k))
     if other:
         raise ValueError(

@@ -1,11 +1,12 @@
 """What a run's folder says of it, read without any of its arrays."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+
+from thesis_rl import configs
 
 HEADLINE_RETURNS = "ensemble.headline_net"
 RESULT_KEYS = ("title", "headline", "strategies", "theses", "timing", "data", "git")
@@ -47,7 +48,7 @@ def read(path: str | Path, name: str) -> Saved:
     returns = _read_table(path / "daily_returns.csv", ["date"], [HEADLINE_RETURNS])
     return Saved(
         name=name,
-        config=flatten(_read_json(path / "config.json")),
+        config=configs.flatten(_read_json(path / "config.json")),
         results=results,
         returns=returns[HEADLINE_RETURNS],
         decisions=_read_table(
@@ -82,14 +83,3 @@ def _read_curves(file: Path) -> pd.DataFrame:
         return pd.read_json(file, lines=True).set_index(["stage", "step"])
     except (ValueError, KeyError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns the leaves of a nested dict by dotted key."""
-    flat = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

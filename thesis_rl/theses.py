@@ -7,7 +7,7 @@ import numpy as np
 from thesis_rl import files, verification
 from thesis_rl.data import citations
 from thesis_rl.data.panel import Dataset
-from thesis_rl.experiment import Result
+from thesis_rl.judgement import Result
 from thesis_rl.thesis import Row, ThesisError, generate_thesis, to_markdown
 
 NUM_MARKDOWN = 3  # Theses written out as pages of their own.

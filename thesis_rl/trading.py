@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, pace, portfolio, training
+from thesis_rl import backtest, configs, pace, portfolio
 from thesis_rl.backtest import Ledger
 from thesis_rl.ledger import rates as rates
 from thesis_rl.pace import Orders, Rule
@@ -68,7 +68,7 @@ def trade_as_given(
 ) -> Ledger:
     """Trades several books of positions [V, T, N] that are neutral or not by intent."""
     given = {"backtest.book": "long_short", "backtest.volatility_target": 0.0}
-    return trade_positions(positions, market, training.with_changes(config, given))
+    return trade_positions(positions, market, configs.with_changes(config, given))
 
 
 def each(book: Callable[[Any], Ledger], given: Any, market: Market) -> Ledger:

@@ -1,13 +1,13 @@
 """One network of one fold: every stage of its training, and its forecasts."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict, FrozenConfigDict
+from ml_collections import FrozenConfigDict
 
-from thesis_rl import descent, preprocess, rft, sft
+from thesis_rl import configs, descent, preprocess, rft, sft
 from thesis_rl.descent import State
 from thesis_rl.preprocess import Scaler
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
@@ -148,7 +148,9 @@ def _objective(stage, job, params, panel, config):
 
 def of_stage(stage: str, config: FrozenConfigDict) -> FrozenConfigDict:
     """Returns the config of a stage: an ablation changes some of it."""
-    return with_changes(config, ABLATIONS[stage]) if stage in ABLATIONS else config
+    return (
+        configs.with_changes(config, ABLATIONS[stage]) if stage in ABLATIONS else config
+    )
 
 
 def train_fold(
@@ -203,14 +205,6 @@ def initialise(key: jax.Array, panel: Panel, config: FrozenConfigDict) -> Params
 def by_part(learned: dict[str, tuple[Params, Metrics]]) -> Stages:
     """Turns pairs by stage into parameters by stage and metrics by stage."""
     return tuple({name: x[i] for name, x in learned.items()} for i in range(2))
-
-
-def with_changes(config: FrozenConfigDict, changes: dict[str, Any]) -> FrozenConfigDict:
-    """Returns the same experiment with some values changed, by dotted key."""
-    changed = ConfigDict(config.to_dict())
-    with changed.ignore_type():  # An array may stand for a number.
-        changed.update_from_flattened_dict(changes)
-    return FrozenConfigDict(changed)
 
 
 def predict(

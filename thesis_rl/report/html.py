@@ -8,8 +8,8 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from thesis_rl import evaluation, saved
-from thesis_rl.experiment import Result
+from thesis_rl import configs, evaluation
+from thesis_rl.judgement import Result
 from thesis_rl.report import (
     account,
     assumptions,
@@ -182,5 +182,5 @@ def config_lines(config: Mapping) -> list[tuple[str, str]]:
     """Lists a nested config as dotted keys, the way flags name them, and JSON."""
     return [
         (key, json.dumps(value, ensure_ascii=False, default=str))
-        for key, value in saved.flatten(config).items()
+        for key, value in configs.flatten(config).items()
     ]
