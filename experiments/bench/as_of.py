@@ -1,8 +1,8 @@
 """How fast the point-in-time join is, beside pandas.merge_asof.
 
-    python experiments/benchmark_as_of.py
-    python experiments/benchmark_as_of.py --repeats=9
-    python experiments/benchmark_as_of.py --json
+    python experiments/bench/as_of.py
+    python experiments/bench/as_of.py --repeats=9
+    python experiments/bench/as_of.py --json
 
 500 names × 2,500 daily decisions × 5 sources: values and ages of each, limited in age.
 Events stand as they are stored, name after name. merge_asof takes the version that was
@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402

@@ -1,8 +1,8 @@
 """How fast the backtest is, beside vectorbt and in one call over a whole evaluation.
 
-    python experiments/benchmark_backtest.py
-    python experiments/benchmark_backtest.py --repeats=9
-    python experiments/benchmark_backtest.py --json
+    python experiments/bench/backtest.py
+    python experiments/bench/backtest.py --repeats=9
+    python experiments/bench/backtest.py --json
 
 1. One book, 1,000 days × 500 names. Ours: commission, half-spread, impact, cap,
    borrow, interest and delisting, the whole ledger. vectorbt: one shared-cash
@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Callable
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from experiments.bench_process import Worker, finish, take_turns
+from experiments.bench.process import Worker, finish, take_turns
 
 HERE = pathlib.Path(__file__).parent
 MIB = 2**20
@@ -50,13 +50,13 @@ class Yardstick:
 
 def ours(names: Iterable[str], size: str, num_steps: int) -> list[str]:
     """Returns the command of a process that trains here."""
-    command = [sys.executable, str(HERE / "bench_training.py"), *names]
+    command = [sys.executable, str(HERE / "training.py"), *names]
     return [*command, f"--size={size}", f"--steps={num_steps}"]
 
 
 def theirs(python: str, names, size: str, num_steps: int, threads: int) -> list[str]:
     """Returns the command of a process that trains in PyTorch."""
-    command = [python, str(HERE / "bench_torch_training.py"), *names]
+    command = [python, str(HERE / "torch_training.py"), *names]
     return [*command, f"--size={size}", f"--steps={num_steps}", f"--threads={threads}"]
 
 
@@ -89,7 +89,7 @@ def contest(size: str, args: argparse.Namespace, with_torch: bool) -> list[dict]
     """Measures everything of one size in turns.
 
     Args:
-      size: of the step, as `bench_training` knows it.
+      size: of the step, as `training.py` knows it.
       args: the command's.
       with_torch: whether `args.torch_python` can import it.
 

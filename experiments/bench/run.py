@@ -1,8 +1,8 @@
 """How fast it is, beside what one would otherwise run, and beside what the machine can.
 
-    python experiments/bench.py
-    python experiments/bench.py --parts=training,growth --repeats=9
-    python experiments/bench.py --quick
+    python experiments/bench/run.py
+    python experiments/bench/run.py --parts=training,growth --repeats=9
+    python experiments/bench/run.py --quick
 
 training: rows a second of reinforcement and imitation, many runs at once; the same
     steps in PyTorch, eager and compiled; and the matrix products of a step alone.
@@ -24,20 +24,20 @@ import pathlib
 import platform
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from experiments import bench_parts  # noqa: E402
+from experiments.bench import parts  # noqa: E402
 from experiments.shell import make_parser, run_from_shell  # noqa: E402
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
     """Reads the arguments, and says in one line what is wrong with them."""
     parser = make_parser(__doc__)
-    every = ",".join(bench_parts.PARTS)
+    every = ",".join(parts.PARTS)
     parser.add_argument("--parts", default=every, help=f"some of {every}")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of turns")
     parser.add_argument("--quick", action="store_true", help="tiny, to see it work")
@@ -54,7 +54,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     args.parts = args.parts.split(",")
-    unknown = sorted(set(args.parts) - set(bench_parts.PARTS))
+    unknown = sorted(set(args.parts) - set(parts.PARTS))
     if unknown:
         parser.error(f"--parts knows no {', '.join(unknown)}, only {every}")
     if args.repeats < 1:
@@ -107,7 +107,7 @@ def main(argv: list[str]) -> None:
     results = machine() | {"repeats": args.repeats, "parts": {}}
     for name in args.parts:
         with console.status(f"Measuring {name}"):
-            tables, notes = bench_parts.PARTS[name](args)
+            tables, notes = parts.PARTS[name](args)
         for title, records in tables.items():
             console.print(tabulate(title, records))
         for note in notes:

@@ -1,8 +1,8 @@
 """A process that trains many runs of `rft.py`, and times it, on random rows.
 
-    python experiments/bench_training.py "rft 8" "gemm 8" --size=yardstick
+    python experiments/bench/training.py "rft 8" "gemm 8" --size=yardstick
 
-`bench.py` starts it and asks. A measurement is rows a second; that of `gemm` is of rows
+`run.py` starts it and asks. A measurement is rows a second; that of `gemm` is of rows
 whose matrix products alone are done, on the same devices.
 """
 
@@ -13,14 +13,15 @@ import sys
 import time
 from collections.abc import Callable
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from ml_collections import FrozenConfigDict  # noqa: E402
 
-from experiments import bench_process, bench_roofline, rft  # noqa: E402
+from experiments import rft  # noqa: E402
+from experiments.bench import process, roofline  # noqa: E402
 from thesis_rl import machine, parallel, preprocess, stages, training  # noqa: E402
 from thesis_rl.types import Fold, Panel  # noqa: E402
 
@@ -102,7 +103,7 @@ def compile_training(
 
 def measures(
     names: list[str], num_steps: int, size: str
-) -> tuple[bench_process.Measures, dict]:
+) -> tuple[process.Measures, dict]:
     """Compiles what is to be measured, and runs it once.
 
     Args:
@@ -121,7 +122,7 @@ def measures(
     for name in names:
         stage, number = name.split()
         if stage == "gemm":
-            calls[name] = bench_roofline.compile_step(batch, int(number), config)
+            calls[name] = roofline.compile_step(batch, int(number), config)
             continue
         started = time.perf_counter()
         call = compile_training(stage, int(number), panel, folds, config)
@@ -132,7 +133,7 @@ def measures(
     facts = {
         "compile": compiling,
         "batch": batch,
-        "flops_per_row": bench_roofline.flops_per_row(config),
+        "flops_per_row": roofline.flops_per_row(config),
         "devices": len(jax.devices()),
         "platform": jax.default_backend(),
     }
@@ -141,7 +142,7 @@ def measures(
 
 def rate(call: Callable[[], object], rows: int) -> float:
     """Returns the rows a second of a call that works on so many."""
-    return rows / bench_roofline.seconds(call)
+    return rows / roofline.seconds(call)
 
 
 def main() -> None:
@@ -154,7 +155,7 @@ def main() -> None:
     machine.use_every_core()
     if args.keep_compiled:
         machine.keep_compiled_programs()
-    bench_process.serve(lambda: measures(args.names, args.steps, args.size))
+    process.serve(lambda: measures(args.names, args.steps, args.size))
 
 
 if __name__ == "__main__":
