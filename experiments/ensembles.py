@@ -20,7 +20,6 @@ did a lower rate or weight decay matter. With nothing between them the student s
 afresh, which favours no seed, and stops after 100 steps.
 """
 
-import argparse
 import pathlib
 import sys
 import time
@@ -29,6 +28,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
 
 import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
 from ml_collections import ConfigDict, FrozenConfigDict  # noqa: E402
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -36,8 +36,11 @@ from rich.table import Table  # noqa: E402
 from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import distilled, gates, rft  # noqa: E402
-from experiments.run import prepare_machine  # noqa: E402
-from experiments.shell import make_parser, run_from_shell  # noqa: E402
+from experiments.command import (  # noqa: E402
+    Command,
+    prepare_machine,
+    run_from_shell,
+)
 from thesis_rl import files, inference, preparation, stats, training  # noqa: E402
 from thesis_rl.stats.bootstrap import resampled_means  # noqa: E402
 
@@ -146,26 +149,24 @@ def real_config(source: str, num_seeds: int) -> ConfigDict:
     return config
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Reads the arguments, and says in one line what is wrong with them."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--markets", type=int, default=16, help="PLANTED, of each cell")
-    parser.add_argument("--seeds", type=int, default=6, help="networks of each fold")
-    parser.add_argument("--kind", choices=("linear", "nonlinear"), help="only these")
-    parser.add_argument(
-        "--train_days", type=int, choices=(1260, 320), help="only these"
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    flags.DEFINE_integer("markets", 16, "PLANTED, of each cell.", 2, flag_values=own)
+    flags.DEFINE_integer("seeds", 6, "Networks of each fold.", 2, flag_values=own)
+    flags.DEFINE_integer("train_days", None, "1260 or 320; or both.", flag_values=own)
+    flags.DEFINE_enum("kind", None, ["linear", "nonlinear"], "Only these.", own)
+    flags.DEFINE_enum("source", None, ["us20", "us6"], "Real prices instead.", own)
+    flags.DEFINE_string("output", None, "JSON file for every market's numbers.", own)
+    flags.register_validator(
+        "train_days",
+        lambda days: days in (None, 1260, 320),
+        "choose 1260 or 320",
+        own,
     )
-    parser.add_argument("--source", choices=("us20", "us6"), help="real prices instead")
-    parser.add_argument("--output", metavar="FILE.json", help="every market's numbers")
-    given = parser.parse_args(argv)
-    if given.markets < 2 or given.seeds < 2:
-        parser.error("--markets and --seeds must be at least 2")
-    return given
 
 
-def main(argv: list[str]) -> None:
-    """Trains, trades and prints; `argv` is without the program's name."""
-    given = parse(argv)
+def main(given: flags.FlagValues) -> None:
+    """Trains, trades and prints."""
     prepare_machine()
     console, started, saved = Console(width=120), time.perf_counter(), {}
     if given.source:
@@ -186,5 +187,7 @@ def main(argv: list[str]) -> None:
         files.write_json(given.output, saved)
 
 
+COMMAND = Command(__doc__, declare, main)
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

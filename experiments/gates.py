@@ -17,13 +17,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
 
 import numpy as np  # noqa: E402
-from absl import flags, logging  # noqa: E402
+from absl import flags  # noqa: E402
 from ml_collections import ConfigDict, FrozenConfigDict  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import planted  # noqa: E402
+from experiments.command import (  # noqa: E402
+    Command,
+    prepare_machine,
+    run_from_shell,
+)
 from experiments.known_truth import (  # noqa: E402
     Honesty,
     Score,
@@ -31,14 +36,7 @@ from experiments.known_truth import (  # noqa: E402
     make_market,
     score_market,
 )
-from experiments.run import prepare_machine, run_from_shell  # noqa: E402
 from thesis_rl import files  # noqa: E402
-
-_MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 2)
-_NULL_MARKETS = flags.DEFINE_integer("null_markets", 32, "NULL markets.", 2)
-_SEEDS = flags.DEFINE_integer("seeds", 1, "Networks a fold and market.", 1)
-_BOOSTING = flags.DEFINE_bool("boosting", True, "Also fit gradient boosting (slow).")
-_OUTPUT = flags.DEFINE_string("output", None, "JSON file for every market's numbers.")
 
 COLUMNS = (
     "share, signs",
@@ -73,10 +71,9 @@ def supervised_config(config: ConfigDict) -> ConfigDict:
 
 
 def run_cell(
-    kind: str, train_days: int, strength: float, seeds: range, boosting: bool
+    config: ConfigDict, strength: float, seeds: range, boosting: bool
 ) -> list[Scores]:
     """Scores every learner on several markets of one kind."""
-    config = cell_config(kind, train_days, _SEEDS.value)
     config.data.synthetic.strength = strength
     ranked = FrozenConfigDict(config)
     supervised = FrozenConfigDict(supervised_config(config))
@@ -155,23 +152,32 @@ def as_dict(scores: Scores) -> dict:
     return {"books": books, "honesty": scores.honesty._asdict()}
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 2, flag_values=own)
+    flags.DEFINE_integer("null_markets", 32, "NULL markets.", 2, flag_values=own)
+    flags.DEFINE_integer("seeds", 1, "Networks a fold and market.", 1, flag_values=own)
+    flags.DEFINE_bool("boosting", True, "Also fit gradient boosting (slow).", own)
+    flags.DEFINE_string("output", None, "JSON file for every market's numbers.", own)
+
+
+def main(given: flags.FlagValues) -> None:
+    """Scores every cell and prints a table each."""
     prepare_machine()
-    logging.set_verbosity(logging.WARNING)
     console, started, saved = Console(width=100), time.perf_counter(), {}
     for kind, train_days in CELLS:
-        seeds = range(1000, 1000 + _MARKETS.value)
-        results = run_cell(kind, train_days, 0.05, seeds, _BOOSTING.value)
+        seeds = range(1000, 1000 + given.markets)
+        config = cell_config(kind, train_days, given.seeds)
+        results = run_cell(config, 0.05, seeds, given.boosting)
         title = f"PLANTED {kind}, {train_days} training days, {len(seeds)} markets"
         books = [scores.books for scores in results]
         console.print(share_table(title, books))
         console.print(paired_line(books))
         console.print(honesty_line(results))
         saved[title] = results
-    seeds = range(2000, 2000 + _NULL_MARKETS.value)
-    results = run_cell("linear", 1260, 0.0, seeds, boosting=False)
+    seeds = range(2000, 2000 + given.null_markets)
+    config = cell_config("linear", 1260, given.seeds)
+    results = run_cell(config, 0.0, seeds, boosting=False)
     title = f"NULL, 1260 training days, {len(seeds)} markets: gross headline Sharpe"
     table = Table("book", "mean", "in standard errors", title=title)
     for key in sorted(results[0].books):
@@ -181,10 +187,12 @@ def main(argv: list[str]) -> None:
     console.print(table)
     console.print(f"{time.perf_counter() - started:.0f} s")
     saved[title] = results
-    if _OUTPUT.value:
+    if given.output:
         plain = {title: list(map(as_dict, rows)) for title, rows in saved.items()}
-        files.write_json(_OUTPUT.value, plain)
+        files.write_json(given.output, plain)
 
+
+COMMAND = Command(__doc__, declare, main)
 
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

@@ -18,14 +18,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
 
 import numpy as np  # noqa: E402
-from absl import flags, logging  # noqa: E402
+from absl import flags  # noqa: E402
 from ml_collections import ConfigDict, FrozenConfigDict  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import gates, rft_path, traded  # noqa: E402
-from experiments.run import prepare_machine, run_from_shell  # noqa: E402
+from experiments.command import (  # noqa: E402
+    Command,
+    prepare_machine,
+    run_from_shell,
+)
 from experiments.traded import COSTS_BPS, RECIPES, Record  # noqa: E402
 from thesis_rl import (  # noqa: E402
     experiment,
@@ -36,12 +40,6 @@ from thesis_rl import (  # noqa: E402
     training,
 )
 from thesis_rl.sensitivity import line  # noqa: E402
-
-_FIRST = flags.DEFINE_integer("first", 1000, "Seed of the first PLANTED market.")
-
-_SOURCE = flags.DEFINE_enum(
-    "source", None, ["us20", "us6"], "Real prices, in place of simulated ones."
-)
 
 JUDGED = ("rft, path", "rft, book")
 COLUMNS = ("gross", "net", "turnover, %", "of gross, %", "flips, %", "fall, vols")
@@ -142,17 +140,26 @@ def real_table(source: str, console: Console) -> None:
         console.print(shown)
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    gates.declare(own)
+    flags.DEFINE_integer(
+        "first", 1000, "Seed of the first PLANTED market.", flag_values=own
+    )
+    flags.DEFINE_enum(
+        "source", None, ["us20", "us6"], "Real prices, not simulated ones.", own
+    )
+
+
+def main(given: flags.FlagValues) -> None:
+    """Trades every recipe on every cell and prints tables."""
     prepare_machine()
-    logging.set_verbosity(logging.WARNING)
     console, started, saved = Console(width=120), time.perf_counter(), {}
-    if _SOURCE.value:
-        real_table(_SOURCE.value, console)
+    if given.source:
+        real_table(given.source, console)
         return
-    seeds = range(_FIRST.value, _FIRST.value + flags.FLAGS.markets)
-    nulls = range(_FIRST.value + 1000, _FIRST.value + 1000 + flags.FLAGS.null_markets)
+    seeds = range(given.first, given.first + given.markets)
+    nulls = range(given.first + 1000, given.first + 1000 + given.null_markets)
     cells = [(*cell, 0.05, seeds) for cell in gates.CELLS] + [
         ("linear", 1260, 0.0, nulls)
     ]
@@ -167,10 +174,12 @@ def main(argv: list[str]) -> None:
         saved[name] = [
             {k: [x._asdict() for x in v] for k, v in r.items()} for r in results
         ]
-        if flags.FLAGS.output:
-            files.write_json(flags.FLAGS.output, saved)
+        if given.output:
+            files.write_json(given.output, saved)
     console.print(f"{time.perf_counter() - started:.0f} s")
 
 
+COMMAND = Command(__doc__, declare, main)
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

@@ -133,6 +133,7 @@ def measures(
 
 
 def main() -> None:
+    """Answers until nobody asks any more; its interpreter need not have absl either."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("names", nargs="+", help="such as 'rft 1', 'sft 8'")
     parser.add_argument("--size", choices=SIZES, default="default")

@@ -6,22 +6,23 @@
 whose matrix products alone are done, on the same devices.
 """
 
-import argparse
 import functools
 import pathlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
 from ml_collections import FrozenConfigDict  # noqa: E402
 
 from experiments import rft  # noqa: E402
 from experiments.bench import process, roofline  # noqa: E402
+from experiments.command import Command, run_from_shell  # noqa: E402
 from thesis_rl import machine, parallel, preprocess, stages, training  # noqa: E402
 from thesis_rl.types import Fold, Panel  # noqa: E402
 
@@ -102,7 +103,7 @@ def compile_training(
 
 
 def measures(
-    names: list[str], num_steps: int, size: str
+    names: Sequence[str], num_steps: int, size: str
 ) -> tuple[process.Measures, dict]:
     """Compiles what is to be measured, and runs it once.
 
@@ -145,18 +146,22 @@ def rate(call: Callable[[], object], rows: int) -> float:
     return rows / roofline.seconds(call)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("names", nargs="+", help="such as 'rft 8', 'sft 8', 'gemm 8'")
-    parser.add_argument("--size", choices=NUM_NAMES, default="default")
-    parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--keep_compiled", action="store_true")
-    args = parser.parse_args()
-    machine.use_every_core()
-    if args.keep_compiled:
-        machine.keep_compiled_programs()
-    process.serve(lambda: measures(args.names, args.steps, args.size))
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments beside the names."""
+    flags.DEFINE_enum("size", "default", list(NUM_NAMES), "Of a step.", own)
+    flags.DEFINE_integer("steps", 50, "Of a training.", flag_values=own)
+    flags.DEFINE_bool("keep_compiled", False, "Also use what was compiled before.", own)
 
+
+def main(given: flags.FlagValues, *names: str) -> None:
+    """Answers until nobody asks any more."""
+    machine.use_every_core()
+    if given.keep_compiled:
+        machine.keep_compiled_programs()
+    process.serve(lambda: measures(names, given.steps, given.size))
+
+
+COMMAND = Command(__doc__, declare, main, takes_words=True)
 
 if __name__ == "__main__":
-    main()
+    run_from_shell(COMMAND)
