@@ -6,7 +6,6 @@
 RUN is the folder of a run.
 """
 
-import argparse
 import math
 import pathlib
 import sys
@@ -14,12 +13,13 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from absl import flags  # noqa: E402
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
 
-from experiments.shell import make_parser, run_from_shell  # noqa: E402
+from experiments.command import Command, run_from_shell  # noqa: E402
 
 NOTHING = "–"  # Shown where a number does not exist.
 
@@ -140,28 +140,21 @@ def _plain(text: str) -> str:
     return MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Reads the arguments, and says in one line what is wrong with them."""
-    parser = make_parser(__doc__)
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="the folder of a run")
-    parser.add_argument("--output", metavar="FILE.md", help="also write Markdown here")
-    return parser.parse_args(argv)
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments beside the runs."""
+    flags.DEFINE_string("output", None, "Markdown file to write as well.", own)
 
 
-def main(argv: list[str]) -> None:
+def main(given: flags.FlagValues, *runs: str) -> None:
     """Compares and prints.
-
-    Args:
-      argv: the arguments, without the program's name.
 
     Raises:
       ValueError: fewer than two runs, or a file of one is damaged.
       OSError: a file is missing, or `--output` cannot be written.
     """
-    given = parse(argv)
     from thesis_rl import compare, files
 
-    printed = sections(compare.compare(given.runs))
+    printed = sections(compare.compare(runs))
     console = Console()
     for section in printed:
         console.print(Text(f"\n{section.title}", style="bold"))
@@ -174,5 +167,7 @@ def main(argv: list[str]) -> None:
         console.print(Text(f"\nWritten: {given.output}"))
 
 
+COMMAND = Command(__doc__, declare, main, takes_words=True)
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import pandas as pd  # noqa: E402
-from absl import flags, logging  # noqa: E402
+from absl import flags  # noqa: E402
 from ml_collections import ConfigDict  # noqa: E402
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -26,7 +26,7 @@ from rich.markup import escape  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from experiments.run import run_from_shell  # noqa: E402
+from experiments.command import Command, run_from_shell  # noqa: E402
 from thesis_rl.data import ingest, store  # noqa: E402
 from thesis_rl.data.sources import ALL, fetching, name_of  # noqa: E402
 
@@ -188,24 +188,24 @@ def left_out(results: list[Fetched]) -> Table:
     return table
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
-    config = flags.FLAGS.config
-    if config is None:
-        raise ValueError("fetch what? Give --config=experiments/data/us20.py")
-    logging.set_verbosity(logging.WARNING)
+def main(given: flags.FlagValues) -> int:
+    """Fetches and prints; the exit code is 1 where something failed."""
     console = Console()
-    results = fetch(config, console)
+    results = fetch(given.config, console)
     console.print(summary(results))
     lacking = left_out(results)
     if lacking.row_count:
         console.print(lacking)
-    if any(result.failures for result in results):
+    failed = any(result.failures for result in results)
+    if failed:
         again = shlex.join(["python", *sys.argv])
         console.print(f"What failed is asked for again by\n    {escape(again)}")
-        sys.exit(1)
+    return int(failed)
 
+
+COMMAND = Command(
+    __doc__, lambda own: None, main, needs={"config": "experiments/data/us20.py"}
+)
 
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

@@ -12,6 +12,7 @@ NULL: the same program on markets whose features carry nothing. Every figure is 
 over markets with its standard error.
 """
 
+import functools
 import pathlib
 import sys
 import time
@@ -29,7 +30,11 @@ from rich.table import Table  # noqa: E402
 from scipy.stats import t as student_t  # noqa: E402
 
 from experiments import planted, rft_path  # noqa: E402
-from experiments.run import prepare_machine, run_from_shell  # noqa: E402
+from experiments.command import (  # noqa: E402
+    Command,
+    prepare_machine,
+    run_from_shell,
+)
 from thesis_rl import (  # noqa: E402
     configs,  # noqa: E402
     evaluation,
@@ -47,12 +52,6 @@ from thesis_rl.preparation import Experiment  # noqa: E402
 from thesis_rl.sensitivity import line  # noqa: E402
 from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 from thesis_rl.walk_forward import Outcome  # noqa: E402
-
-_MARKETS = flags.DEFINE_integer("markets", 16, "PLANTED markets a cell.", 2)
-_NULL_MARKETS = flags.DEFINE_integer("null_markets", 32, "NULL markets.", 2)
-_SEEDS = flags.DEFINE_integer("seeds", 1, "Networks a fold and market.", 1)
-_BOOSTING = flags.DEFINE_bool("boosting", True, "Also fit gradient boosting (slow).")
-_OUTPUT = flags.DEFINE_string("output", None, "JSON file for every market's numbers.")
 
 CELLS = (("linear", 1260), ("nonlinear", 1260), ("linear", 320), ("nonlinear", 320))
 FIRST, FIRST_NULL = 1000, 2000  # Seeds of markets that no tuning has seen.
@@ -271,10 +270,9 @@ def mean_score(scores: list[Score]) -> Score:
 
 
 def run_cell(
-    kind: str, train_days: int, strength: float, seeds: range, boosting: bool
+    config: ConfigDict, strength: float, seeds: range, boosting: bool
 ) -> list[Scores]:
     """Scores every learner on several markets of one kind."""
-    config = cell_config(kind, train_days, _SEEDS.value)
     config.data.synthetic.strength = strength
     ranked = FrozenConfigDict(config)
     supervised = FrozenConfigDict(longer_imitation(config))
@@ -372,18 +370,27 @@ def as_dict(scores: Scores) -> dict:
     return {"books": books, "honesty": scores.honesty._asdict()}
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
+def declare(values: flags.FlagValues) -> None:
+    """Defines the flags."""
+    number = functools.partial(flags.DEFINE_integer, flag_values=values)
+    number("markets", 16, "PLANTED markets a cell.", 2)
+    number("null_markets", 32, "NULL markets.", 2)
+    number("seeds", 1, "Networks a fold and market.", 1)
+    flags.DEFINE_bool("boosting", True, "Also gradient boosting, slow.", values)
+    flags.DEFINE_string("output", None, "JSON file of every number.", values)
+
+
+def main(given: flags.FlagValues) -> None:
+    """Runs every cell and prints its table."""
     prepare_machine()
     logging.set_verbosity(logging.WARNING)
     console, started, saved = Console(width=140), time.perf_counter(), {}
-    seeds = range(FIRST, FIRST + _MARKETS.value)
-    nulls = range(FIRST_NULL, FIRST_NULL + _NULL_MARKETS.value)
-    cells = [(*cell, 0.05, seeds, _BOOSTING.value) for cell in CELLS]
+    seeds = range(FIRST, FIRST + given.markets)
+    nulls = range(FIRST_NULL, FIRST_NULL + given.null_markets)
+    cells = [(*cell, 0.05, seeds, given.boosting) for cell in CELLS]
     for kind, train_days, *rest in (*cells, ("linear", 1260, 0.0, nulls, False)):
         strength, chosen, _ = rest
-        results = run_cell(kind, train_days, *rest)
+        results = run_cell(cell_config(kind, train_days, given.seeds), *rest)
         name = f"PLANTED {kind}" if strength else "NULL"
         title = f"{name}, {train_days} training days, {len(chosen)} markets"
         books = [scores.books for scores in results]
@@ -391,10 +398,12 @@ def main(argv: list[str]) -> None:
         for text in (*paired_lines(books), honesty_line(results)):
             console.print(text, soft_wrap=True)
         saved[title] = list(map(as_dict, results))
-        if _OUTPUT.value:
-            files.write_json(_OUTPUT.value, saved)
+        if given.output:
+            files.write_json(given.output, saved)
     console.print(f"{time.perf_counter() - started:.0f} s")
 
 
+COMMAND = Command(__doc__, declare, main)
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

@@ -7,19 +7,19 @@ RUN is the folder of a run. The network that answers had seen neither that day n
 anything after it; for a day that none is that innocent of, ask with --in_sample.
 """
 
-import argparse
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from absl import flags  # noqa: E402
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.markdown import Markdown  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
 
-from experiments.shell import make_parser, run_from_shell  # noqa: E402
+from experiments.command import Command, run_from_shell  # noqa: E402
 
 
 def origin(prediction) -> Text:
@@ -61,30 +61,22 @@ def as_json(prediction) -> str:
     return files.to_json(prediction._asdict(), indent=2)
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Reads the arguments, and says in one line what is wrong with them."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--run", required=True, help="the folder of a run")
-    parser.add_argument("--ticker", required=True)
-    parser.add_argument("--date", required=True, help="YYYY-MM-DD")
-    parser.add_argument(
-        "--in_sample", action="store_true", help="answer for days it trained on too"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON, not a page")
-    return parser.parse_args(argv)
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    flags.DEFINE_string("run", None, "The folder of a run.", own)
+    flags.DEFINE_string("ticker", None, "The stock.", own)
+    flags.DEFINE_string("date", None, "The day, YYYY-MM-DD.", own)
+    flags.DEFINE_bool("in_sample", False, "Answer for days it trained on too.", own)
+    flags.DEFINE_bool("json", False, "Print JSON, not a page.", own)
 
 
-def main(argv: list[str]) -> None:
+def main(given: flags.FlagValues) -> None:
     """Predicts and prints.
-
-    Args:
-      argv: the arguments, without the program's name.
 
     Raises:
       ValueError: the run, the ticker or the day is wrong.
       OSError: a file is missing or cannot be read.
     """
-    given = parse(argv)
     from thesis_rl import predict
     from thesis_rl.thesis import to_markdown
 
@@ -99,5 +91,8 @@ def main(argv: list[str]) -> None:
     console.print(movers(prediction))
 
 
+NEEDS = {"run": "runs/NAME", "ticker": "AAPL", "date": "2020-01-03"}
+COMMAND = Command(__doc__, declare, main, NEEDS)
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

@@ -16,9 +16,9 @@ reinforcement, where 1 and 2 cost .02 and .09 of the oracle's Sharpe; the heads 
 claims and sections spared from decay.
 
 `utility` rewards decisions by what the book earns. On linear PLANTED markets of
-strength .03, .05, .08 (`decision_rewards.py`, 4 markets each) its gross Sharpe is
-1.25, 2.45, 4.09; of `sign` 1.28, 2.39, 4.12; of `matrix` 1.21, 2.36, 3.95; all
-± .13 to .17. It cannot be told from `sign`, which pays buy and strong buy alike.
+strength .03, .05, .08 (4 markets each, measured with git revision ab801db) its gross
+Sharpe is 1.25, 2.45, 4.09; of `sign` 1.28, 2.39, 4.12; of `matrix` 1.21, 2.36, 3.95;
+all ± .13 to .17. It cannot be told from `sign`, which pays buy and strong buy alike.
 """
 
 from ml_collections import config_dict

@@ -5,45 +5,28 @@ python experiments/run.py --config=experiments/rft.py:smoke --workdir=DIR
 python experiments/run.py --config=experiments/rft.py --config.rft.num_steps=400
 """
 
-import concurrent.futures
 import contextlib
 import datetime
 import functools
 import math
-import os
 import pathlib
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
 
-from absl import app, flags, logging  # noqa: E402
+from absl import flags  # noqa: E402
 from ml_collections import FrozenConfigDict, config_flags  # noqa: E402
 from rich.console import Console  # noqa: E402
 
+from experiments.command import (  # noqa: E402
+    Command,
+    prepare_machine,
+    run_from_shell,
+)
 from experiments.display import Display  # noqa: E402
-
-_CONFIG = config_flags.DEFINE_config_file("config", lock_config=True)
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Folder of the run; runs/<config>-<UTC time> if not given."
-)
-_LEDGER = flags.DEFINE_string(
-    "ledger", None, "File that counts trials; trials.jsonl beside the run's folder."
-)
-_RESUME = flags.DEFINE_bool(
-    "resume", False, "Go on with the run in --workdir that was cut off."
-)
-_SAVE_SECONDS = flags.DEFINE_float(
-    "save_seconds", 60.0, "Between two saves of the training; 0 saves nothing."
-)
-_COORDINATOR = flags.DEFINE_string(
-    "coordinator", None, "HOST:PORT of process 0; with config.distributed."
-)
-_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many there are.")
-_PROCESS = flags.DEFINE_integer("process_id", None, "Which this is; 0 writes.")
 
 
 def run(
@@ -159,55 +142,76 @@ def agreement() -> Iterator[None]:
         raise failure or ValueError("another process stopped; it says why")
 
 
-def prepare_machine() -> None:
-    """Makes use of every core, and of programs that were compiled before."""
-    from thesis_rl import machine
+def declare_folder(own: flags.FlagValues) -> None:
+    """Declares where a run's files are, and whether to go on with them."""
+    flags.DEFINE_string(
+        "workdir", None, "Folder; runs/<config>-<UTC time> if not given.", own
+    )
+    flags.DEFINE_string(
+        "ledger", None, "File that counts trials; trials.jsonl beside the folder.", own
+    )
+    flags.DEFINE_bool("resume", False, "Go on in --workdir with what was cut off.", own)
 
-    machine.use_every_core()
-    machine.keep_compiled_programs()
+
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    declare_folder(own)
+    flags.DEFINE_float(
+        "save_seconds",
+        60.0,
+        "Between two saves of the training; 0 saves nothing.",
+        flag_values=own,
+    )
+    flags.DEFINE_string(
+        "coordinator", None, "HOST:PORT of process 0; with config.distributed.", own
+    )
+    flags.DEFINE_integer("num_processes", None, "How many there are.", flag_values=own)
+    flags.DEFINE_integer(
+        "process_id", None, "Which this is; 0 writes.", flag_values=own
+    )
 
 
-def default_workdir(now: datetime.datetime) -> str:
-    """Names a folder after the config file and the time."""
-    config_file = config_flags.get_config_filename(flags.FLAGS["config"])
-    stem = pathlib.Path(config_file).stem
+def default_workdir(config: flags.Flag, now: datetime.datetime) -> str:
+    """Names a folder after the file of a config and the time."""
+    stem = pathlib.Path(config_flags.get_config_filename(config)).stem
     return f"runs/{stem}-{now:%Y%m%dT%H%M%SZ}"
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
-    if _CONFIG.value is None:
-        raise ValueError("which experiment? Give --config=experiments/rft.py")
-    if _RESUME.value and not _WORKDIR.value:
+def check(given: flags.FlagValues) -> None:
+    """Raises a ValueError where arguments contradict one another."""
+    if given.resume and not given.workdir:
         raise ValueError("which run goes on? Give its folder, --workdir=DIR")
-    if not 0 <= _SAVE_SECONDS.value < math.inf:
-        raise ValueError(f"--save_seconds={_SAVE_SECONDS.value} is no number from 0 up")
-    if _RESUME.value and not _SAVE_SECONDS.value:
+    if not 0 <= given.save_seconds < math.inf:
+        raise ValueError(f"--save_seconds={given.save_seconds} is no number from 0 up")
+    if given.resume and not given.save_seconds:
         raise ValueError("--resume reads what was saved; leave out --save_seconds=0")
-    joining = _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
-    if any(x is not None for x in joining) and not _CONFIG.value.distributed:
+    joining = given.coordinator, given.num_processes, given.process_id
+    if any(x is not None for x in joining) and not given.config.distributed:
         raise ValueError("several processes need --config.distributed=True as well")
-    logging.set_verbosity(logging.WARNING)
-    console = Console(log_path=False)
-    config = FrozenConfigDict(_CONFIG.value)
-    workdir = _WORKDIR.value or default_workdir(datetime.datetime.now(datetime.UTC))
+    if given.config.distributed and not given.workdir:
+        raise ValueError("several processes share one folder: give --workdir=DIR")
+
+
+def main(given: flags.FlagValues) -> None:
+    """Runs the experiment, prints the headline and says where the report is."""
+    check(given)
+    console, now = Console(log_path=False), datetime.datetime.now(datetime.UTC)
+    config = FrozenConfigDict(given.config)
+    workdir = given.workdir or default_workdir(given["config"], now)
     prepare_machine()
     if config.distributed:
         from thesis_rl import machine
 
-        if not _WORKDIR.value:
-            raise ValueError("several processes share one folder: give --workdir=DIR")
-        machine.join_processes(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+        machine.join_processes(given.coordinator, given.num_processes, given.process_id)
     with Display(console) as display:
         summary = run(
             config,
             workdir,
             display.say,
-            _LEDGER.value,
+            given.ledger,
             tell=display.tell,
-            resume=_RESUME.value,
-            save_seconds=_SAVE_SECONDS.value,
+            resume=given.resume,
+            save_seconds=given.save_seconds,
         )
     if summary is None:
         return
@@ -218,45 +222,7 @@ def main(argv: list[str]) -> None:
     console.print(f"Report: {pathlib.Path(workdir) / 'report.html'}")
 
 
-def parse(argv: list[str]) -> list[str]:
-    """Reads the arguments, and says in one line what is wrong with them."""
-    try:
-        return flags.FLAGS(argv)
-    except (KeyError, AttributeError) as error:
-        sys.exit(f"Error: the config has no such key: {error}")
-    except (flags.Error, TypeError, ValueError, OSError) as error:
-        # A lab book that fails brings its whole traceback; the cause comes last.
-        sys.exit(f"Error: {str(error).strip().splitlines()[-1]}")
-
-
-def run_from_shell(main: Callable[[list[str]], None]) -> None:
-    """Runs a command; whatever a user can get wrong ends in one clear line.
-
-    The work is done in a thread that nobody waits for: while XLA compiles it answers
-    no signal, and Ctrl-C must not wait for it.
-    """
-    done = concurrent.futures.Future()
-
-    def work(argv: list[str]) -> None:
-        try:
-            done.set_result(main(argv))
-        except BaseException as error:
-            done.set_exception(error)
-
-    def start(argv: list[str]) -> None:
-        threading.Thread(target=work, args=(argv,), daemon=True).start()
-        done.result()
-
-    try:
-        app.run(start, flags_parser=parse)
-    except KeyboardInterrupt:
-        print("Stopped by Ctrl-C; every file written is whole.", file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(130)
-    except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"Error: {' '.join(str(error).split())}")
-
+COMMAND = Command(__doc__, declare, main, needs={"config": "experiments/rft.py"})
 
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

@@ -24,24 +24,20 @@ from collections.abc import Callable, Sequence
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # Lab books import one another as `experiments.…`.
 
-from absl import flags, logging  # noqa: E402
+from absl import flags  # noqa: E402
 from ml_collections import ConfigDict  # noqa: E402
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from rich.text import Text  # noqa: E402
 
-from experiments.run import (  # noqa: E402
-    default_workdir,
+from experiments.command import (  # noqa: E402
+    Command,
     prepare_machine,
     run_from_shell,
 )
+from experiments.run import declare_folder, default_workdir  # noqa: E402
 
-_VARY = flags.DEFINE_multi_string(
-    "vary", [], "KEY=VALUE,VALUE of the config; more than one spans the full grid."
-)
-for _name in ("config", "workdir", "ledger", "resume"):
-    flags.declare_key_flag(_name)  # For --help; `run.py` defines them.
 WIDTH = 80
 NOTHING = "–"  # Shown where a number does not exist.
 
@@ -191,20 +187,26 @@ def show(value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise ValueError(f"unknown argument {argv[1]!r}; --help lists what there is")
-    given = flags.FLAGS
-    if given.config is None:
-        raise ValueError("which experiment? Give --config=experiments/rft.py")
-    logging.set_verbosity(logging.WARNING)
-    console = Console(log_path=False)
-    now = datetime.datetime.now(datetime.UTC)
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    flags.DEFINE_multi_string(
+        "vary",
+        [],
+        "KEY=VALUE,VALUE of the config; more than one spans the full grid.",
+        own,
+    )
+    declare_folder(own)
+
+
+def main(given: flags.FlagValues) -> None:
+    """Runs the sweep and prints its points, the best first."""
+    console, now = Console(log_path=False), datetime.datetime.now(datetime.UTC)
     if given.config.distributed:
         raise ValueError("a sweep runs in one process; set config.distributed=False")
     if given.resume and not given.workdir:
         raise ValueError("which sweep goes on? Give its folder, --workdir=DIR")
-    workdir = given.workdir or default_workdir(now).replace("runs/", "runs/sweep-")
+    named = default_workdir(given["config"], now).replace("runs/", "runs/sweep-")
+    workdir = given.workdir or named
     prepare_machine()
     with console.status("Starting") as status:
 
@@ -213,7 +215,7 @@ def main(argv: list[str]) -> None:
             status.update(text)
 
         summary = run(
-            given.config, _VARY.value, workdir, say, given.ledger, given.resume
+            given.config, given.vary, workdir, say, given.ledger, given.resume
         )
     width = min(WIDTH, console.width)
     console.print(table(summary), width=width)
@@ -223,5 +225,7 @@ def main(argv: list[str]) -> None:
     console.print(Text(f"Points: {workdir}"), width=width)
 
 
+COMMAND = Command(__doc__, declare, main, needs={"config": "experiments/rft.py"})
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

@@ -7,25 +7,18 @@ cite are hashed and parsed anew, and every quoted number is computed again. Exit
 where anything is not as the theses say.
 """
 
-import argparse
 import json
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from absl import flags  # noqa: E402
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from experiments.shell import make_parser, run_from_shell  # noqa: E402
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Reads the arguments, and says in one line what is wrong with them."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--run", required=True, help="the folder of a run")
-    return parser.parse_args(argv)
+from experiments.command import Command, run_from_shell  # noqa: E402
 
 
 def tabulate(found: dict) -> Table:
@@ -41,22 +34,21 @@ def tabulate(found: dict) -> Table:
     return table
 
 
-def main(argv: list[str]) -> int:
-    """Verifies and prints.
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    flags.DEFINE_string("run", None, "The folder of a run.", own)
 
-    Args:
-      argv: the arguments, without the program's name.
 
-    Returns:
-      The exit code, 1 where anything is not as the theses say.
+def main(given: flags.FlagValues) -> int:
+    """Verifies and prints; the exit code is 1 where a thesis says what is not so.
 
     Raises:
       ValueError: the run is of a simulated market, or its config is not this code's.
       OSError: a file is missing or cannot be read.
     """
-    folder = pathlib.Path(parse(argv).run)
     from thesis_rl import restore, verification
 
+    folder = pathlib.Path(given.run)
     config = restore.load_run(folder).config
     if config.data.source == "synthetic":
         raise ValueError(
@@ -71,5 +63,7 @@ def main(argv: list[str]) -> int:
     return int(found["num_problems"] > 0)
 
 
+COMMAND = Command(__doc__, declare, main, needs={"run": "runs/NAME"})
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

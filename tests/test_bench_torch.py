@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from ml_collections import FrozenConfigDict
 
-from experiments import bench_contest, bench_training, rft
+from experiments import rft
+from experiments.bench import contest, training
 from thesis_rl import descent, sft
 from thesis_rl import rft as rft_lib
 from thesis_rl.types import Row
 
 torch = pytest.importorskip("torch")
 
-from experiments import bench_torch, bench_torch_training  # noqa: E402
+from experiments.bench import torch_step, torch_training  # noqa: E402
 
 B, R = 64, 2
 
@@ -85,7 +86,7 @@ def torch_layout(networks, config):
         layers["Dense_1"]["bias"][:, None],
         np.concatenate(biases, axis=1)[:, None],
     )
-    return bench_torch.Weights(*(torch.tensor(np.array(x)) for x in parts)), order
+    return torch_step.Weights(*(torch.tensor(np.array(x)) for x in parts)), order
 
 
 @pytest.mark.parametrize("stage", ["rft", "sft"])
@@ -104,21 +105,21 @@ def test_pytorch_descends_the_same_loss(networks, config, stage):
         rows.weight[..., None],
     )
     packed = torch.tensor(np.float32(np.concatenate(packed, axis=-1)))
-    weights = bench_torch.Weights(*(w.requires_grad_() for w in weights))
-    training = bench_torch_training.Training(stage, R, "default", 1)
+    weights = torch_step.Weights(*(w.requires_grad_() for w in weights))
+    runs = torch_training.Training(stage, R, "default", 1)
     uniforms = torch.tensor(uniforms.transpose(2, 0, 1, 3))
-    loss = training.loss(weights, bench_torch.as_rows(packed), uniforms)
+    loss = runs.loss(weights, torch_step.as_rows(packed), uniforms)
     for one, other in zip(torch.autograd.grad(loss, weights), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
         assert abs(other).max() > 1e-4
 
 
-@pytest.mark.parametrize("size", bench_contest.SIZES)
+@pytest.mark.parametrize("size", contest.SIZES)
 def test_pytorch_trains_at_the_same_sizes_with_the_same_settings(size):
-    theirs = bench_torch_training
-    config = bench_training.make_config(size, 50)
+    theirs = torch_training
+    config = training.make_config(size, 50)
     names, days, trunk, inputs = theirs.SIZES[size]
-    assert names == bench_training.NUM_NAMES[size]
+    assert names == training.NUM_NAMES[size]
     assert {config.rft.batch_days, config.sft.batch_days} == {days}
     assert sum(sft.make_model(config).trunk) == trunk
     assert 2 * len(config.features) == inputs
@@ -136,33 +137,33 @@ def test_pytorch_trains_at_the_same_sizes_with_the_same_settings(size):
 @pytest.mark.parametrize("stage", ["rft", "sft"])
 def test_pytorch_steps_as_optax_does(config, stage, monkeypatch):
     num_steps = 3
-    training = bench_torch_training.Training(stage, R, "default", num_steps)
+    runs = torch_training.Training(stage, R, "default", num_steps)
     rng = np.random.default_rng(0)
-    start = training.flat.detach().numpy().copy()
+    start = runs.flat.detach().numpy().copy()
     gradients = np.float32(rng.normal(size=(num_steps, *start.shape)))
     steps = iter(gradients)
-    training.gradient = lambda flat: torch.tensor(next(steps))
-    named = torch_names(training, torch.tensor(start))
-    settings = bench_training.make_config("default", num_steps)[stage]
+    runs.gradient = lambda flat: torch.tensor(next(steps))
+    named = torch_names(runs, torch.tensor(start))
+    settings = training.make_config("default", num_steps)[stage]
     # Clipping is done with the gradient there and with the step here.
     monkeypatch.setattr(descent, "MAX_GRAD_NORM", math.inf)
     tx = descent.make_optimizer(settings)
     state = tx.init(named)
     for i, gradient in enumerate(gradients):
-        training.step(i)
-        given = torch_names(training, torch.tensor(gradient))
+        runs.step(i)
+        given = torch_names(runs, torch.tensor(gradient))
         updates, state = tx.update(given, state, named)
         named = jax.tree.map(lambda x, y: x + y, named, updates)
-    found = torch_names(training, training.flat)
+    found = torch_names(runs, runs.flat)
     for one, other in zip(*map(jax.tree.leaves, (found, named)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
-def torch_names(training, flat):
+def torch_names(runs, flat):
     """Names parameters as the policy does, for `descent.decays` to tell them apart."""
-    weights = bench_torch.unflatten(flat, training.sizes)
+    weights = torch_step.unflatten(flat, runs.sizes)
     parts = {k: jnp.array(x.detach().numpy()) for k, x in weights._asdict().items()}
-    bits = bench_torch.BITS
+    bits = torch_step.BITS
     free = {"evidence": parts.pop("evidence")}
     for name in ("heads", "heads_bias"):
         whole = parts.pop(name)

@@ -10,6 +10,7 @@ import pytest
 import small_run
 
 from experiments import compare as command
+from experiments.command import call, run_from_shell
 from thesis_rl import compare, files, stats
 from thesis_rl.saved import HEADLINE_RETURNS
 
@@ -200,7 +201,7 @@ def test_the_command_prints_and_writes_every_section(folder, other, tmp_path, ca
 
     edit_json(other / "results.json", loud)
     output = tmp_path / "comparison.md"
-    command.main([str(folder), str(other), f"--output={output}"])
+    call(command.COMMAND, [str(folder), str(other), f"--output={output}"])
     printed, page = capsys.readouterr().out, output.read_text(encoding="utf-8")
     found = compare.compare([folder, other])
     for section in command.sections(found):
@@ -217,12 +218,12 @@ def test_the_command_prints_and_writes_every_section(folder, other, tmp_path, ca
     [
         (["nowhere", "elsewhere"], "nowhere is no run's folder"),
         ([], "two runs or more, got 0"),
-        (["a", "b", "--colour"], "unrecognized arguments: --colour"),
+        (["a", "b", "--colour"], "Unknown command line flag 'colour'"),
     ],
 )
 def test_a_mistake_at_the_shell_ends_in_one_line(monkeypatch, argv, message):
     monkeypatch.setattr("sys.argv", ["compare.py", *argv])
     with pytest.raises(SystemExit) as caught:
-        command.run_from_shell(command.main)
+        run_from_shell(command.COMMAND)
     assert str(caught.value).startswith("Error: ") and message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -11,6 +11,7 @@ import pytest
 import small_run
 
 from experiments import predict as command
+from experiments.command import call, run_from_shell
 from thesis_rl import checkpoint, predict, record, restore
 from thesis_rl.checkpoint import CheckpointError
 from thesis_rl.thesis import ThesisError, problems
@@ -290,16 +291,19 @@ def test_a_config_without_reinforcement_implies_supervised_networks_alone():
 
 def test_the_command_prints_a_page_that_says_in_sample(folder, capsys):
     row = [f"--run={folder}", "--ticker=SYN1"]
-    command.main([*row, "--date=2000-08-10"])
+    call(command.COMMAND, [*row, "--date=2000-08-10"])
     page = capsys.readouterr().out
     assert "Out of sample, by fold 0" in page and "IN-SAMPLE" not in page
     assert "What moved the decision" in page and "mom10_rel" in page
-    command.main([*row, "--date=2000-07-31", "--in_sample"])
+    call(command.COMMAND, [*row, "--date=2000-07-31", "--in_sample"])
     assert "IN-SAMPLE" in capsys.readouterr().out
 
 
 def test_the_command_prints_json(folder, run, dataset, capsys):
-    command.main([f"--run={folder}", "--ticker=SYN1", "--date=2000-08-10", "--json"])
+    call(
+        command.COMMAND,
+        [f"--run={folder}", "--ticker=SYN1", "--date=2000-08-10", "--json"],
+    )
     printed = json.loads(capsys.readouterr().out)
     expected = predict.predict(run, "SYN1", "2000-08-10", dataset=dataset)
     assert printed["thesis"] == expected.thesis
@@ -311,13 +315,16 @@ def test_the_command_prints_json(folder, run, dataset, capsys):
     "argv, message",
     [
         (["--run=nowhere", "--ticker=X", "--date=2000-08-10"], "is no run's folder"),
-        (["--run=nowhere", "--ticker=X"], "required: --date"),
-        (["--run=x", "--ticker=X", "--date=x", "--colour"], "arguments: --colour"),
+        (["--run=nowhere", "--ticker=X"], "Give --date=2020-01-03"),
+        (
+            ["--run=x", "--ticker=X", "--date=x", "--colour"],
+            "Unknown command line flag 'colour'",
+        ),
     ],
 )
 def test_a_mistake_at_the_shell_ends_in_one_line(monkeypatch, argv, message):
     monkeypatch.setattr("sys.argv", ["predict.py", *argv])
     with pytest.raises(SystemExit) as caught:
-        command.run_from_shell(command.main)
+        run_from_shell(command.COMMAND)
     assert str(caught.value).startswith("Error: ") and message in str(caught.value)
     assert "\n" not in str(caught.value)

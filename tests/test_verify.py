@@ -8,6 +8,7 @@ import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import verify
+from experiments.command import call
 from thesis_rl import experiment, preparation, record, run_folder
 
 
@@ -34,7 +35,7 @@ def tampered(folder, path, old, new):
 
 
 def test_an_honest_run_stands(folder, capsys):
-    assert verify.main(["--run", str(folder)]) == 0
+    assert call(verify.COMMAND, ["--run", str(folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert sum("100.0%" in line for line in lines) == 6
 
@@ -50,10 +51,8 @@ def test_what_was_changed_is_found(folder, tmp_path, capsys):
         "raw": (raw, "0" * 64),
     }
     for name, (old, new) in changes.items():
-        assert (
-            verify.main(["--run", str(tampered(folder, tmp_path / name, old, new))])
-            == 1
-        )
+        changed = tampered(folder, tmp_path / name, old, new)
+        assert call(verify.COMMAND, ["--run", str(changed)]) == 1
     told = " ".join(capsys.readouterr().out.split())
     assert "quotes 'mom10 = 9" in told
     assert f"does not say close 9{value}" in told
@@ -63,4 +62,4 @@ def test_what_was_changed_is_found(folder, tmp_path, capsys):
 def test_a_simulated_market_has_nothing_to_check(tmp_path):
     run = small_run.write(tmp_path / "run")
     with pytest.raises(ValueError, match="simulated market, whose"):
-        verify.main(["--run", str(run)])
+        call(verify.COMMAND, ["--run", str(run)])

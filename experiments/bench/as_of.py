@@ -1,8 +1,8 @@
 """How fast the point-in-time join is, beside pandas.merge_asof.
 
-    python experiments/benchmark_as_of.py
-    python experiments/benchmark_as_of.py --repeats=9
-    python experiments/benchmark_as_of.py --json
+    python experiments/bench/as_of.py
+    python experiments/bench/as_of.py --repeats=9
+    python experiments/bench/as_of.py --json
 
 500 names × 2,500 daily decisions × 5 sources: values and ages of each, limited in age.
 Events stand as they are stored, name after name. merge_asof takes the version that was
@@ -13,7 +13,6 @@ made beforehand; the last column is with that sort.
 Every time is a median over repeats that take turns, in one process.
 """
 
-import argparse
 import functools
 import json
 import pathlib
@@ -22,12 +21,13 @@ import sys
 import time
 from collections.abc import Callable
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+from absl import flags  # noqa: E402
 
-from experiments.shell import make_parser, run_from_shell  # noqa: E402
+from experiments.command import Command, run_from_shell  # noqa: E402
 from thesis_rl.data import events  # noqa: E402
 
 DAY = 86_400 * 10**9  # In nanoseconds.
@@ -123,14 +123,12 @@ def time_source(
     return milliseconds(calls, repeats)
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Reads the arguments, and says in one line what is wrong with them."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--repeats", type=int, default=7, help="timed calls of each")
-    parser.add_argument("--names", type=int, default=500, help="N")
-    parser.add_argument("--days", type=int, default=2500, help="T")
-    parser.add_argument("--json", action="store_true", help="print numbers alone")
-    return parser.parse_args(argv)
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    flags.DEFINE_integer("repeats", 7, "Timed calls of each.", flag_values=own)
+    flags.DEFINE_integer("names", 500, "N.", flag_values=own)
+    flags.DEFINE_integer("days", 2500, "T.", flag_values=own)
+    flags.DEFINE_bool("json", False, "Print numbers alone.", own)
 
 
 def measure(num_names: int, num_days: int, repeats: int) -> dict[str, dict]:
@@ -147,13 +145,13 @@ def measure(num_names: int, num_days: int, repeats: int) -> dict[str, dict]:
     return found | {"all": total}
 
 
-def main(argv: list[str]) -> None:
-    args = parse(argv)
-    found = measure(args.names, args.days, args.repeats)
-    if args.json:
+def main(given: flags.FlagValues) -> None:
+    """Measures and prints."""
+    found = measure(given.names, given.days, given.repeats)
+    if given.json:
         print(json.dumps(found))
         return
-    print(f"{args.names:,} names × {args.days:,} decisions, milliseconds")
+    print(f"{given.names:,} names × {given.days:,} decisions, milliseconds")
     print(f"{'':14}{'rows':>12}{'as_of':>9}{'merge_asof':>12}{'ratio':>7}{'+ sort':>9}")
     for name, row in found.items():
         ratio = row["ours"] / row["merge_asof"]
@@ -163,5 +161,7 @@ def main(argv: list[str]) -> None:
         )
 
 
+COMMAND = Command(__doc__, declare, main)
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

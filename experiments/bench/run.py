@@ -1,8 +1,8 @@
 """How fast it is, beside what one would otherwise run, and beside what the machine can.
 
-    python experiments/bench.py
-    python experiments/bench.py --parts=training,growth --repeats=9
-    python experiments/bench.py --quick
+    python experiments/bench/run.py
+    python experiments/bench/run.py --parts=training,growth --repeats=9
+    python experiments/bench/run.py --quick
 
 training: rows a second of reinforcement and imitation, many runs at once; the same
     steps in PyTorch, eager and compiled; and the matrix products of a step alone.
@@ -16,50 +16,43 @@ is compared takes turns, and a number is the median over the rounds; peak memory
 process's own. `runs/bench.json` has them all; `--out` writes it elsewhere.
 """
 
-import argparse
 import datetime
-import json
 import os
 import pathlib
 import platform
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
+from absl import flags  # noqa: E402
 from rich import box  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from experiments import bench_parts  # noqa: E402
-from experiments.shell import make_parser, run_from_shell  # noqa: E402
+from experiments.bench import parts  # noqa: E402
+from experiments.command import Command, run_from_shell  # noqa: E402
+from thesis_rl import files  # noqa: E402
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Reads the arguments, and says in one line what is wrong with them."""
-    parser = make_parser(__doc__)
-    every = ",".join(bench_parts.PARTS)
-    parser.add_argument("--parts", default=every, help=f"some of {every}")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds of turns")
-    parser.add_argument("--quick", action="store_true", help="tiny, to see it work")
-    parser.add_argument("--out", default="runs/bench.json", help="the file to write")
-    parser.add_argument(
-        "--torch_python", default=sys.executable, help="an interpreter with PyTorch"
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    every = list(parts.PARTS)
+    flags.DEFINE_list("parts", every, f"Some of {','.join(every)}.", own)
+    flags.DEFINE_integer("repeats", 5, "Rounds of turns.", 1, flag_values=own)
+    flags.DEFINE_bool("quick", False, "Tiny, to see it work.", own)
+    flags.DEFINE_string("out", "runs/bench.json", "The file to write.", own)
+    flags.DEFINE_string(
+        "torch_python", sys.executable, "An interpreter with PyTorch.", own
     )
-    parser.add_argument(
-        "--vectorbt_python", default=sys.executable, help="one with JAX and vectorbt"
+    flags.DEFINE_string(
+        "vectorbt_python", sys.executable, "One with JAX and vectorbt.", own
     )
-    parser.add_argument(
-        "--yardstick",
-        help="a PyTorch script to time as well; it prints its rows a second",
+    flags.DEFINE_string(
+        "yardstick",
+        None,
+        "A PyTorch script to time as well; it prints its rows a second.",
+        own,
     )
-    args = parser.parse_args(argv)
-    args.parts = args.parts.split(",")
-    unknown = sorted(set(args.parts) - set(bench_parts.PARTS))
-    if unknown:
-        parser.error(f"--parts knows no {', '.join(unknown)}, only {every}")
-    if args.repeats < 1:
-        parser.error(f"--repeats must be at least 1, got {args.repeats}")
-    return args
 
 
 def tabulate(title: str, records: list[dict]) -> Table:
@@ -96,26 +89,31 @@ def machine() -> dict:
     }
 
 
-def main(argv: list[str]) -> None:
+def main(given: flags.FlagValues) -> None:
     """Measures every part that is asked for, prints and writes as it goes."""
-    args = parse(argv)
+    if unknown := sorted(set(given.parts) - set(parts.PARTS)):
+        raise ValueError(
+            f"--parts knows no {', '.join(unknown)}, only {', '.join(parts.PARTS)}"
+        )
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 130)
-    out = pathlib.Path(args.out)
+    out = pathlib.Path(given.out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    results = machine() | {"repeats": args.repeats, "parts": {}}
-    for name in args.parts:
+    results = machine() | {"repeats": given.repeats, "parts": {}}
+    for name in given.parts:
         with console.status(f"Measuring {name}"):
-            tables, notes = bench_parts.PARTS[name](args)
+            tables, notes = parts.PARTS[name](given)
         for title, records in tables.items():
             console.print(tabulate(title, records))
         for note in notes:
             console.print(note, highlight=False, markup=False)
         results["parts"][name] = {"tables": tables, "notes": notes}
-        out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        files.write_json(out, results)
     console.print(f"Written to {out}")
 
 
+COMMAND = Command(__doc__, declare, main)
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)

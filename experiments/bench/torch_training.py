@@ -1,8 +1,8 @@
 """A process that trains runs in PyTorch, and times it, on random rows.
 
-    python experiments/bench_torch_training.py "rft 1" "rft 8" --compiled
+    python experiments/bench/torch_training.py "rft 1" "rft 8" --compiled
 
-`bench.py` starts it, in an interpreter that need not have JAX. A measurement is rows a
+`run.py` starts it, in an interpreter that need not have JAX. A measurement is rows a
 second. Eight runs at once have all their arrays stacked.
 """
 
@@ -13,13 +13,13 @@ import pathlib
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import torch  # noqa: E402
 
-from experiments import bench_process  # noqa: E402
-from experiments import bench_torch as step_lib  # noqa: E402
-from experiments.bench_torch import BITS, CLAIMS, DECISIONS, Rows  # noqa: E402
+from experiments.bench import process  # noqa: E402
+from experiments.bench import torch_step as step_lib  # noqa: E402
+from experiments.bench.torch_step import BITS, CLAIMS, DECISIONS, Rows  # noqa: E402
 
 WIDTH = 64
 DAYS = 1260
@@ -113,8 +113,8 @@ def rate(training: Training, num_steps: int) -> float:
 
 def measures(
     names: list[str], num_steps: int, size: str, compiled: bool
-) -> tuple[bench_process.Measures, dict]:
-    """Makes what is to be measured, and warms it up; as of `bench_training`.
+) -> tuple[process.Measures, dict]:
+    """Makes what is to be measured, and warms it up; as of `training.py`.
 
     The facts say, beside the seconds to compile, the rates of a few steps.
     """
@@ -133,6 +133,7 @@ def measures(
 
 
 def main() -> None:
+    """Answers until nobody asks any more; its interpreter need not have absl either."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("names", nargs="+", help="such as 'rft 1', 'sft 8'")
     parser.add_argument("--size", choices=SIZES, default="default")
@@ -143,7 +144,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     given = args.names, args.steps, args.size, args.compiled
-    bench_process.serve(lambda: measures(*given))
+    process.serve(lambda: measures(*given))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,28 @@
 """A process that trains many runs of `rft.py`, and times it, on random rows.
 
-    python experiments/bench_training.py "rft 8" "gemm 8" --size=yardstick
+    python experiments/bench/training.py "rft 8" "gemm 8" --size=yardstick
 
-`bench.py` starts it and asks. A measurement is rows a second; that of `gemm` is of rows
+`run.py` starts it and asks. A measurement is rows a second; that of `gemm` is of rows
 whose matrix products alone are done, on the same devices.
 """
 
-import argparse
 import functools
 import pathlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
 from ml_collections import FrozenConfigDict  # noqa: E402
 
-from experiments import bench_process, bench_roofline, rft  # noqa: E402
+from experiments import rft  # noqa: E402
+from experiments.bench import process, roofline  # noqa: E402
+from experiments.command import Command, run_from_shell  # noqa: E402
 from thesis_rl import machine, parallel, preprocess, stages, training  # noqa: E402
 from thesis_rl.types import Fold, Panel  # noqa: E402
 
@@ -101,8 +103,8 @@ def compile_training(
 
 
 def measures(
-    names: list[str], num_steps: int, size: str
-) -> tuple[bench_process.Measures, dict]:
+    names: Sequence[str], num_steps: int, size: str
+) -> tuple[process.Measures, dict]:
     """Compiles what is to be measured, and runs it once.
 
     Args:
@@ -121,7 +123,7 @@ def measures(
     for name in names:
         stage, number = name.split()
         if stage == "gemm":
-            calls[name] = bench_roofline.compile_step(batch, int(number), config)
+            calls[name] = roofline.compile_step(batch, int(number), config)
             continue
         started = time.perf_counter()
         call = compile_training(stage, int(number), panel, folds, config)
@@ -132,7 +134,7 @@ def measures(
     facts = {
         "compile": compiling,
         "batch": batch,
-        "flops_per_row": bench_roofline.flops_per_row(config),
+        "flops_per_row": roofline.flops_per_row(config),
         "devices": len(jax.devices()),
         "platform": jax.default_backend(),
     }
@@ -141,21 +143,25 @@ def measures(
 
 def rate(call: Callable[[], object], rows: int) -> float:
     """Returns the rows a second of a call that works on so many."""
-    return rows / bench_roofline.seconds(call)
+    return rows / roofline.seconds(call)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("names", nargs="+", help="such as 'rft 8', 'sft 8', 'gemm 8'")
-    parser.add_argument("--size", choices=NUM_NAMES, default="default")
-    parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--keep_compiled", action="store_true")
-    args = parser.parse_args()
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments beside the names."""
+    flags.DEFINE_enum("size", "default", list(NUM_NAMES), "Of a step.", own)
+    flags.DEFINE_integer("steps", 50, "Of a training.", flag_values=own)
+    flags.DEFINE_bool("keep_compiled", False, "Also use what was compiled before.", own)
+
+
+def main(given: flags.FlagValues, *names: str) -> None:
+    """Answers until nobody asks any more."""
     machine.use_every_core()
-    if args.keep_compiled:
+    if given.keep_compiled:
         machine.keep_compiled_programs()
-    bench_process.serve(lambda: measures(args.names, args.steps, args.size))
+    process.serve(lambda: measures(names, given.steps, given.size))
 
+
+COMMAND = Command(__doc__, declare, main, takes_words=True)
 
 if __name__ == "__main__":
-    main()
+    run_from_shell(COMMAND)

@@ -4,14 +4,15 @@ A part is a function of the command's arguments. It returns its tables by title,
 `dict` a row, and sentences that belong beside them.
 """
 
-import argparse
 import json
 import pathlib
 import sys
 import tempfile
 
-from experiments import bench_contest
-from experiments.bench_process import Worker, finish, take_turns
+from absl import flags
+
+from experiments.bench import contest
+from experiments.bench.process import Worker, finish, take_turns
 
 HERE = pathlib.Path(__file__).parent
 MIB = 2**20
@@ -20,15 +21,15 @@ REFERENCE_RUNS = 8  # What a run costs is measured against its cost among so man
 Found = tuple[dict[str, list[dict]], list[str]]
 
 
-def growth(args: argparse.Namespace) -> Found:
+def growth(given: flags.FlagValues) -> Found:
     """Measures what a run costs as there are more of them."""
-    runs, steps = ((1, 8), 2) if args.quick else ((1, 2, 8, 32, 128, 512), 20)
+    runs, steps = ((1, 8), 2) if given.quick else ((1, 2, 8, 32, 128, 512), 20)
     names = {number: f"rft {number}" for number in runs}
-    names[bench_contest.ROOFLINE] = f"gemm {REFERENCE_RUNS}"
-    with Worker(bench_contest.ours(names.values(), "default", steps)) as worker:
+    names[contest.ROOFLINE] = f"gemm {REFERENCE_RUNS}"
+    with Worker(contest.ours(names.values(), "default", steps)) as worker:
         entries = {number: (worker, name) for number, name in names.items()}
-        rates = take_turns(entries, args.repeats)
-    limit = rates.pop(bench_contest.ROOFLINE)["median"]
+        rates = take_turns(entries, given.repeats)
+    limit = rates.pop(contest.ROOFLINE)["median"]
     peak, batch = worker.peak_bytes / MIB, worker.facts["batch"]
     reference = rates[REFERENCE_RUNS]["median"]
     records = [
@@ -49,11 +50,11 @@ def growth(args: argparse.Namespace) -> Found:
     ]
 
 
-def compiling(args: argparse.Namespace) -> Found:
+def compiling(given: flags.FlagValues) -> Found:
     """Measures how long the training programs take to compile, cold and again."""
-    runs = (1, 8) if args.quick else (1, 8, 512)
+    runs = (1, 8) if given.quick else (1, 8, 512)
     names = [f"{stage} {number}" for stage in ("sft", "rft") for number in runs]
-    command = [*bench_contest.ours(names, "default", 2), "--keep_compiled"]
+    command = [*contest.ours(names, "default", 2), "--keep_compiled"]
     found = []
     with tempfile.TemporaryDirectory() as cache:
         for _ in range(2):
@@ -75,12 +76,10 @@ def compiling(args: argparse.Namespace) -> Found:
     ]
 
 
-def backtest(args: argparse.Namespace) -> Found:
+def backtest(given: flags.FlagValues) -> Found:
     """Trades one book, beside vectorbt."""
-    sizes = ["--days=60", "--names=5"] if args.quick else []
-    found, peak = script(
-        args.vectorbt_python, "benchmark_backtest.py", args.repeats, *sizes
-    )
+    sizes = ["--days=60", "--names=5"] if given.quick else []
+    found, peak = script(given.vectorbt_python, "backtest.py", given.repeats, *sizes)
     ours, theirs = found["seconds"], found["vectorbt_seconds"]
     records = [
         {"what": "thesis_rl, every cost", "ms": 1e3 * ours, "× vectorbt": None},
@@ -95,10 +94,10 @@ def backtest(args: argparse.Namespace) -> Found:
     return {"Trading": records}, notes
 
 
-def join(args: argparse.Namespace) -> Found:
+def join(given: flags.FlagValues) -> Found:
     """Joins five sources point in time, beside pandas.merge_asof."""
-    sizes = ["--days=60", "--names=5"] if args.quick else []
-    found, peak = script(sys.executable, "benchmark_as_of.py", args.repeats, *sizes)
+    sizes = ["--days=60", "--names=5"] if given.quick else []
+    found, peak = script(sys.executable, "as_of.py", given.repeats, *sizes)
     records = [
         {
             "source": name,
@@ -125,14 +124,18 @@ def script(python: str, name: str, repeats: int, *sizes: str) -> tuple[dict, flo
     return json.loads(printed.splitlines()[-1]), peak / MIB
 
 
-def whole(args: argparse.Namespace) -> Found:
+def whole(given: flags.FlagValues) -> Found:
     """Runs `rft.py` from a cold start, and again with its programs compiled."""
-    config = f"{HERE / 'rft.py'}{':smoke' if args.quick else ''}"
+    config = f"{HERE.parent / 'rft.py'}{':smoke' if given.quick else ''}"
     columns, totals, peaks = {}, {}, {}
     with tempfile.TemporaryDirectory() as folder:
         for when in ("cold", "warm"):
             workdir = pathlib.Path(folder) / when
-            command = [sys.executable, str(HERE / "run.py"), f"--config={config}"]
+            command = [
+                sys.executable,
+                str(HERE.parent / "run.py"),
+                f"--config={config}",
+            ]
             command.append(f"--workdir={workdir}")
             _, peak, totals[when] = finish(command, own_cache(folder))
             results = json.loads((workdir / "results.json").read_text())
@@ -153,7 +156,7 @@ def whole(args: argparse.Namespace) -> Found:
 
 
 PARTS = {
-    "training": bench_contest.training,
+    "training": contest.training,
     "growth": growth,
     "compile": compiling,
     "backtest": backtest,

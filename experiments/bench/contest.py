@@ -1,6 +1,5 @@
 """Training here beside training in PyTorch, and beside the machine's own limit."""
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -10,7 +9,9 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from experiments.bench_process import Worker, finish, take_turns
+from absl import flags
+
+from experiments.bench.process import Worker, finish, take_turns
 
 HERE = pathlib.Path(__file__).parent
 MIB = 2**20
@@ -50,13 +51,13 @@ class Yardstick:
 
 def ours(names: Iterable[str], size: str, num_steps: int) -> list[str]:
     """Returns the command of a process that trains here."""
-    command = [sys.executable, str(HERE / "bench_training.py"), *names]
+    command = [sys.executable, str(HERE / "training.py"), *names]
     return [*command, f"--size={size}", f"--steps={num_steps}"]
 
 
 def theirs(python: str, names, size: str, num_steps: int, threads: int) -> list[str]:
     """Returns the command of a process that trains in PyTorch."""
-    command = [python, str(HERE / "bench_torch_training.py"), *names]
+    command = [python, str(HERE / "torch_training.py"), *names]
     return [*command, f"--size={size}", f"--steps={num_steps}", f"--threads={threads}"]
 
 
@@ -69,34 +70,34 @@ def has_torch(python: str) -> bool:
     return done.returncode == 0
 
 
-def training(args: argparse.Namespace) -> tuple[dict[str, list[dict]], list[str]]:
+def training(given: flags.FlagValues) -> tuple[dict[str, list[dict]], list[str]]:
     """Measures rows a second of training at both sizes."""
     notes = [
         "% limit: of the rate at which the same devices do a step's matrix products "
         "and nothing else. × eager, × compiled: the fastest rival of that kind."
     ]
-    with_torch = has_torch(args.torch_python)
+    with_torch = has_torch(given.torch_python)
     if not with_torch:
         notes.append(
-            f"{args.torch_python} has no PyTorch: pip install -e '.[bench]', or give "
+            f"{given.torch_python} has no PyTorch: pip install -e '.[bench]', or give "
             "--torch_python; passed over"
         )
-    sizes = list(SIZES)[:1] if args.quick else SIZES
-    return {SIZES[size]: contest(size, args, with_torch) for size in sizes}, notes
+    sizes = list(SIZES)[:1] if given.quick else SIZES
+    return {SIZES[size]: contest(size, given, with_torch) for size in sizes}, notes
 
 
-def contest(size: str, args: argparse.Namespace, with_torch: bool) -> list[dict]:
+def contest(size: str, given: flags.FlagValues, with_torch: bool) -> list[dict]:
     """Measures everything of one size in turns.
 
     Args:
-      size: of the step, as `bench_training` knows it.
-      args: the command's.
-      with_torch: whether `args.torch_python` can import it.
+      size: of the step, as `training.py` knows it.
+      given: the command's.
+      with_torch: whether `given.torch_python` can import it.
 
     Returns:
       A record an entry.
     """
-    runs, num_steps = ((2,), 2) if args.quick else ((8, 64), 200)
+    runs, num_steps = ((2,), 2) if given.quick else ((8, 64), 200)
     names = [f"{stage} {n}" for n in runs for stage in ("rft", "sft")]
     products = f"gemm {runs[0]}"
     roofline = Entry(ROOFLINE, "", runs[0])
@@ -105,27 +106,27 @@ def contest(size: str, args: argparse.Namespace, with_torch: bool) -> list[dict]
         entries = {Entry(OURS, *pair(n)): (worker, n) for n in names}
         entries[roofline] = worker, products
         if with_torch:
-            entries |= rivals(size, args, stack)
-        if with_torch and args.yardstick and size == "yardstick":
-            script = Yardstick(args.torch_python, args.yardstick)
+            entries |= rivals(size, given, stack)
+        if with_torch and given.yardstick and size == "yardstick":
+            script = Yardstick(given.torch_python, given.yardstick)
             entries[Entry(f"{EAGER}, yardstick", "rft", 1)] = script, "eager"
             entries[Entry(f"{COMPILED}, yardstick", "rft", 1)] = script, "compile"
-        rates = take_turns(entries, args.repeats)
+        rates = take_turns(entries, given.repeats)
     peaks = {entry: whose.peak_bytes / MIB for entry, (whose, _) in entries.items()}
     facts = worker.facts
     return [record(entry, rates, peaks[entry], roofline, facts) for entry in rates]
 
 
 def rivals(
-    size: str, args: argparse.Namespace, stack: contextlib.ExitStack
+    size: str, given: flags.FlagValues, stack: contextlib.ExitStack
 ) -> dict[Entry, tuple[Worker, str]]:
     """Starts the same steps in PyTorch, compiled with the threads that suit them."""
     start = lambda command: stack.enter_context(Worker(command))  # noqa: E731
-    names = ["rft 1"] if args.quick else ["rft 1", "rft 8"]
-    if size == "default" and not args.quick:
+    names = ["rft 1"] if given.quick else ["rft 1", "rft 8"]
+    if size == "default" and not given.quick:
         names += ["sft 1", "sft 8"]
-    num_steps = 2 if args.quick else 200
-    command = lambda *given: theirs(args.torch_python, *given)  # noqa: E731
+    num_steps = 2 if given.quick else 200
+    command = lambda *rest: theirs(given.torch_python, *rest)  # noqa: E731
     entries = {}
     eager = {
         threads: start(command(names, size, num_steps, threads))
@@ -139,8 +140,7 @@ def rivals(
         suited = [name for name in names if better[name] == threads]
         if not suited:
             continue
-        given = command(suited, size, num_steps, threads)
-        compiled = start([*given, "--compiled"])
+        compiled = start([*command(suited, size, num_steps, threads), "--compiled"])
         for name in suited:
             entries[Entry(EAGER, *pair(name), threads)] = worker, name
             entries[Entry(COMPILED, *pair(name), threads)] = compiled, name

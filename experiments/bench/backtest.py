@@ -1,8 +1,8 @@
 """How fast the backtest is, beside vectorbt and in one call over a whole evaluation.
 
-    python experiments/benchmark_backtest.py
-    python experiments/benchmark_backtest.py --repeats=9
-    python experiments/benchmark_backtest.py --json
+    python experiments/bench/backtest.py
+    python experiments/bench/backtest.py --repeats=9
+    python experiments/bench/backtest.py --json
 
 1. One book, 1,000 days × 500 names. Ours: commission, half-spread, impact, cap,
    borrow, interest and delisting, the whole ledger. vectorbt: one shared-cash
@@ -14,7 +14,6 @@
 Every time is a median over repeats that take turns, on the machine it runs on.
 """
 
-import argparse
 import functools
 import json
 import math
@@ -24,13 +23,14 @@ import sys
 import time
 from collections.abc import Callable
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
+from absl import flags  # noqa: E402
 
-from experiments.shell import make_parser, run_from_shell  # noqa: E402
+from experiments.command import Command, run_from_shell  # noqa: E402
 from thesis_rl import backtest  # noqa: E402
 from thesis_rl.backtest import Costs  # noqa: E402
 from thesis_rl.types import Market  # noqa: E402
@@ -146,41 +146,41 @@ def time_evaluation(num_folds: int, num_seeds: int, repeats: int) -> float:
     return seconds([call], repeats)[0]
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
-    """Reads the arguments, and says in one line what is wrong with them."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--repeats", type=int, default=5, help="timed calls of each")
-    parser.add_argument("--days", type=int, default=1000, help="of the one book")
-    parser.add_argument("--names", type=int, default=500, help="of the one book")
-    parser.add_argument("--folds", type=int, default=22, help="of the evaluation")
-    parser.add_argument("--seeds", type=int, default=6, help="of the evaluation")
-    parser.add_argument("--json", action="store_true", help="print numbers alone")
-    return parser.parse_args(argv)
+def declare(own: flags.FlagValues) -> None:
+    """Declares the arguments."""
+    flags.DEFINE_integer("repeats", 5, "Timed calls of each.", flag_values=own)
+    flags.DEFINE_integer("days", 1000, "Of the one book.", flag_values=own)
+    flags.DEFINE_integer("names", 500, "Of the one book.", flag_values=own)
+    flags.DEFINE_integer("folds", 22, "Of the evaluation.", flag_values=own)
+    flags.DEFINE_integer("seeds", 6, "Of the evaluation.", flag_values=own)
+    flags.DEFINE_bool("json", False, "Print numbers alone.", own)
 
 
-def main(argv: list[str]) -> None:
-    args = parse(argv)
-    ours, theirs = time_one_book(args.days, args.names, args.repeats)
-    all_of_it = time_evaluation(args.folds, args.seeds, args.repeats)
-    if args.json:
+def main(given: flags.FlagValues) -> None:
+    """Measures and prints."""
+    ours, theirs = time_one_book(given.days, given.names, given.repeats)
+    all_of_it = time_evaluation(given.folds, given.seeds, given.repeats)
+    if given.json:
         found = {"seconds": ours, "vectorbt_seconds": theirs}
         print(json.dumps(found | {"evaluation_seconds": all_of_it}))
         return
-    print(f"One book, {args.days:,} days × {args.names:,} names")
+    print(f"One book, {given.days:,} days × {given.names:,} names")
     print(f"  thesis_rl, full cost model  {1e3 * ours:8.1f} ms")
     if theirs is None:
         print("  vectorbt is not installed: pip install -e '.[bench]'")
     else:
         print(f"  vectorbt, fees              {1e3 * theirs:8.1f} ms")
         print(f"  ratio                       {theirs / ours:8.1f}")
-    days = args.folds * TEST_DAYS
-    rows = math.prod((args.seeds, days, EVALUATED_NAMES, len(SWEEP_BPS)))
+    days = given.folds * TEST_DAYS
+    rows = math.prod((given.seeds, days, EVALUATED_NAMES, len(SWEEP_BPS)))
     print(
-        f"{args.folds} folds of {TEST_DAYS} days × {args.seeds} seeds × "
+        f"{given.folds} folds of {TEST_DAYS} days × {given.seeds} seeds × "
         f"{len(SWEEP_BPS)} cost levels, {EVALUATED_NAMES} names, one call\n"
         f"  {1e3 * all_of_it:.1f} ms, {rows / all_of_it:.3g} rows a second"
     )
 
 
+COMMAND = Command(__doc__, declare, main)
+
 if __name__ == "__main__":
-    run_from_shell(main)
+    run_from_shell(COMMAND)
