@@ -97,14 +97,6 @@ def cell_config(kind: str, train_days: int, num_seeds: int = 1) -> ConfigDict:
     return config
 
 
-def longer_imitation(config: ConfigDict) -> ConfigDict:
-    """Returns the same recipe with every step spent on imitation."""
-    changed = ConfigDict(config.to_dict())
-    changed.sft.num_steps += config.rft.num_steps
-    changed.rft.num_steps = 0
-    return changed
-
-
 def path_recipe(config: ConfigDict) -> ConfigDict:
     """Returns the cell with the networks and the pace of `rft_path.py`."""
     changed, recipe = ConfigDict(config.to_dict()), rft_path.get_config()
@@ -275,7 +267,10 @@ def run_cell(
     """Scores every learner on several markets of one kind."""
     config.data.synthetic.strength = strength
     ranked = FrozenConfigDict(config)
-    supervised = FrozenConfigDict(longer_imitation(config))
+    longer = config.sft.num_steps + config.rft.num_steps  # As much, in imitation.
+    supervised = configs.with_changes(
+        ranked, {"sft.num_steps": longer, "rft.num_steps": 0}
+    )
     paced = FrozenConfigDict(path_recipe(config))
     results = []
     for seed in seeds:
@@ -283,9 +278,9 @@ def run_cell(
         scores = score_market(market, ranked)
         scores.books.update(score_paces(market, paced))
         if strength > 0:
-            longer = score_market(market, supervised).books.items()
+            others = score_market(market, supervised).books.items()
             scores.books.update(
-                {f"sft_longer{k[3:]}": v for k, v in longer if k[:3] == "sft"}
+                {f"sft_longer{k[3:]}": v for k, v in others if k[:3] == "sft"}
             )
         results.append(scores)
     return results
@@ -364,12 +359,6 @@ def honesty_line(results: list[Scores]) -> str:
     return "Theses: " + ", ".join(parts)
 
 
-def as_dict(scores: Scores) -> dict:
-    """Returns one market's scores as JSON takes them."""
-    books = {name: score._asdict() for name, score in scores.books.items()}
-    return {"books": books, "honesty": scores.honesty._asdict()}
-
-
 def declare(values: flags.FlagValues) -> None:
     """Defines the flags."""
     number = functools.partial(flags.DEFINE_integer, flag_values=values)
@@ -397,7 +386,11 @@ def main(given: flags.FlagValues) -> None:
         console.print(make_table(title, books))
         for text in (*paired_lines(books), honesty_line(results)):
             console.print(text, soft_wrap=True)
-        saved[title] = list(map(as_dict, results))
+        saved[title] = [
+            {"books": {k: x._asdict() for k, x in scores.books.items()}}
+            | {"honesty": scores.honesty._asdict()}
+            for scores in results
+        ]
         if given.output:
             files.write_json(given.output, saved)
     console.print(f"{time.perf_counter() - started:.0f} s")

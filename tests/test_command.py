@@ -10,8 +10,7 @@ from experiments import (
     command,
     compare,
     fetch,
-    gates,
-    path_gates,
+    known_truth,
     predict,
     run,
     sweep,
@@ -21,7 +20,7 @@ from experiments.bench import as_of, backtest, training
 from experiments.bench import run as bench
 
 MODULES = (
-    *(as_of, backtest, bench, compare, fetch, gates, path_gates, predict, run, sweep),
+    *(as_of, backtest, bench, compare, fetch, known_truth, predict, run, sweep),
     *(training, verify),
 )
 ROOT = run.ROOT
