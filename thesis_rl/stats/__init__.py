@@ -41,7 +41,7 @@ from thesis_rl.stats.resampled_sharpe import (
     sharpe_difference_bootstrap,
     sharpe_differences_bootstrap,
 )
-from thesis_rl.stats.significance import (
+from thesis_rl.stats.sharpe import (
     autocorrelations,
     detectable_sharpe,
     lo_annualisation,
