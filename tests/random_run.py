@@ -15,9 +15,9 @@ from thesis_rl.calibration import Calibrator, Scaling
 from thesis_rl.data.panel import Dataset
 from thesis_rl.preprocess import Scaler
 from thesis_rl.report import html
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.trading import CAPITALS, COST_SWEEP_BPS, Sensitivity
 from thesis_rl.types import Market
-from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.walk_forward import Forecasts, Outcome
 
 T, N, C, A = 140, 3, 3, len(DECISION_LABELS)

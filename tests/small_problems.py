@@ -8,8 +8,8 @@ import numpy as np
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
+from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Fold, Logits, Market, Panel, Row, Thesis
-from thesis_rl.vocabulary import DECISION_LABELS
 
 NUM_CLAIMS = 3
 FEATURES = ("mom10", "vol", "vol_rel", "rsi")

@@ -13,7 +13,7 @@ import small_problems
 from thesis_rl import attribution, preprocess, sft, training
 from thesis_rl.attribution import integrated_gradients
 from thesis_rl.preprocess import Scaler
-from thesis_rl.vocabulary import DECISION_POSITIONS
+from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 
 D = small_problems.NUM_FEATURES
 CONFIG = small_problems.config({"model.hidden": (16, 16)})

@@ -10,7 +10,7 @@ import pytest
 import small_problems
 
 from thesis_rl import policy
-from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 P, C = 2, 3
 LOGITS = small_problems.logits(P, C)

@@ -10,7 +10,7 @@ import pytest
 import small_problems
 
 from thesis_rl import losses, policy, preprocess, rewards, rft, sft
-from thesis_rl.vocabulary import SECTION_NAMES
+from thesis_rl.thesis.vocabulary import SECTION_NAMES
 
 FOLD = small_problems.fold(0, 40, 45, 55)
 STEPS = {"rft.num_steps": 40, "rft.peak_lr": 0.03, "rft.weight_decay": 0.0}

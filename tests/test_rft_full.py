@@ -14,7 +14,7 @@ from experiments import rft_full
 from thesis_rl import config as config_lib
 from thesis_rl.data import panel, store
 from thesis_rl.data.sources import treasury
-from thesis_rl.vocabulary import SECTION_NAMES
+from thesis_rl.thesis.vocabulary import SECTION_NAMES
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from thesis_rl.data import panel, prices
 from thesis_rl.data.sources import treasury
 from thesis_rl.report import audit
 from thesis_rl.thesis import generate_thesis
-from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 READ = reread.read
 

@@ -8,8 +8,8 @@ from ml_collections import FrozenConfigDict
 
 from thesis_rl import preprocess, sft, training
 from thesis_rl.preprocess import Scaler
+from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 from thesis_rl.types import Params
-from thesis_rl.vocabulary import DECISION_POSITIONS
 from thesis_rl.walk_forward import Forecasts
 
 NUM_STEPS = 512  # For `explain`: a kinked policy's shares sum to within 1e-3.

@@ -11,7 +11,7 @@ import pandas as pd
 
 from thesis_rl import stats
 from thesis_rl.saved import Saved, read
-from thesis_rl.vocabulary import DECISION_LABELS
+from thesis_rl.thesis.vocabulary import DECISION_LABELS
 
 ABSENT = "(absent)"
 PROVENANCE = ("description", "first", "last", "num_days", "tickers", "sha256")

@@ -2,16 +2,9 @@
 
 import math
 
-from thesis_rl import (
-    claims,
-    pace,
-    portfolio,
-    regressors,
-    rewards,
-    rft,
-    training,
-)
+from thesis_rl import pace, portfolio, regressors, rewards, rft, training
 from thesis_rl.data import event_settings, features, labels
+from thesis_rl.thesis import claims
 
 CHOICES = {
     "rft.estimator": (*rft.ESTIMATORS, "exact"),

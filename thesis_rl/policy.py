@@ -16,8 +16,8 @@ import numpy as np
 from flax import linen as nn
 
 from thesis_rl import heads
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.types import Logits, Params, Thesis
-from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 NUM_HEADS = 3  # Sections, claims, decision: the order of every [3] below.
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
+from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 from thesis_rl.types import Market
-from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
 MAPPINGS = ("signs", "expected")  # Of decisions.
 NEUTRAL_BOOKS = ("dollar_neutral", "market_hedged")  # Which cannot earn the market.

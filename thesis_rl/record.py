@@ -13,7 +13,7 @@ from thesis_rl.calibration import Calibrator, Scaling
 from thesis_rl.judgement import Result
 from thesis_rl.preparation import Experiment
 from thesis_rl.thesis.schema import SCHEMA_VERSION
-from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 
 DAYS_A_PART = 64  # Of a table that is written part by part.
 

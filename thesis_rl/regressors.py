@@ -17,8 +17,8 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from thesis_rl import portfolio, preprocess
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 from thesis_rl.types import Fold, Panel
-from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 
 Fit = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
 

@@ -12,8 +12,8 @@ from thesis_rl import checkpoint, configs, preprocess, walk_forward
 from thesis_rl import config as config_lib
 from thesis_rl.checkpoint import CheckpointError
 from thesis_rl.thesis.schema import SCHEMA_VERSION
+from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Fold, Panel
-from thesis_rl.vocabulary import DECISION_LABELS
 
 META_KEYS = (
     "schema_version",

@@ -11,8 +11,8 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from thesis_rl import heads
+from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 from thesis_rl.types import Logits, Row, Thesis
-from thesis_rl.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 
 # Trading-R1 (arXiv 2509.11420, figure S1): rows the decision, columns the label.
 TRADING_R1_MATRIX = (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data.features import ema, volatility
-from thesis_rl.vocabulary import DECISION_LABELS
+from thesis_rl.thesis.vocabulary import DECISION_LABELS
 
 TRADING_R1_HORIZONS = (3, 7, 15)
 TRADING_R1_WEIGHTS = (0.3, 0.5, 0.2)

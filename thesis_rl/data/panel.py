@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from thesis_rl import claims
 from thesis_rl.data import (
     features,
     gates,
@@ -23,6 +22,7 @@ from thesis_rl.data import (
 )
 from thesis_rl.data.frames import Prices
 from thesis_rl.data.point_in_time import Evidence
+from thesis_rl.thesis import claims
 from thesis_rl.types import Market, Panel
 
 LOADING, MAKING = "Loading prices", "Making features, claims and labels"

@@ -21,8 +21,8 @@ from thesis_rl.report.canvas import (
 )
 from thesis_rl.report.wording import words
 from thesis_rl.thesis import quality
+from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Thesis
-from thesis_rl.vocabulary import DECISION_LABELS
 
 STAGE_COLOURS = {
     "sft": ORANGE,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 Conditions = Sequence[tuple[str, str, float]]
 Rules = Mapping[str, Mapping[str, Any]]  # `config.claims`; its order is claim order.

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from thesis_rl.vocabulary import DECISION_LABELS, SECTION_NAMES
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 # What CommonMark and its tables read as markup. An underscore inside a word is none.
 MARKUP = re.compile(r"[\\`*<>\[\]|#~&$]|(?<!\w)_|_(?!\w)")

@@ -6,7 +6,11 @@ import numpy as np
 
 from thesis_rl.thesis import schema
 from thesis_rl.thesis.evidence import Finding, Row, Rules, entries, examine
-from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS, SECTION_NAMES
+from thesis_rl.thesis.vocabulary import (
+    DECISION_LABELS,
+    DECISION_POSITIONS,
+    SECTION_NAMES,
+)
 
 DECIMALS = 6  # Of probabilities; float32 carries no more.
 NOT_COVERED = "Not covered: no point-in-time evidence."

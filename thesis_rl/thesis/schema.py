@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from thesis_rl.thesis import acceptance
-from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 
 SCHEMA_VERSION = "1.1"
 TOLERANCE = 1e-5  # Of sums of probabilities, which the policy makes in float32.

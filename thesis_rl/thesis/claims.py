@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thesis_rl.vocabulary import SECTION_NAMES
+from thesis_rl.thesis.vocabulary import SECTION_NAMES
 
 OPERATORS = (">", ">=", "<", "<=")
 REQUIRED = {"section", "sentence", "conditions"}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from experiments import rft
-from thesis_rl import claims
-from thesis_rl.vocabulary import SECTION_NAMES
+from thesis_rl.thesis import claims
+from thesis_rl.thesis.vocabulary import SECTION_NAMES
 
 NAMES = ("vol", "mom10", "f_sentiment")
 

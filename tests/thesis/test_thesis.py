@@ -14,9 +14,13 @@ from jsonschema import Draft202012Validator
 from markdown_it import MarkdownIt
 from ml_collections import config_dict
 
-from thesis_rl import claims, thesis
-from thesis_rl.thesis import acceptance
-from thesis_rl.vocabulary import DECISION_LABELS, DECISION_POSITIONS, SECTION_NAMES
+from thesis_rl import thesis
+from thesis_rl.thesis import acceptance, claims
+from thesis_rl.thesis.vocabulary import (
+    DECISION_LABELS,
+    DECISION_POSITIONS,
+    SECTION_NAMES,
+)
 
 RULES = {
     "quality": {
