@@ -27,8 +27,9 @@ from rich.progress import Progress  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from experiments.command import Command, run_from_shell  # noqa: E402
-from thesis_rl.data import ingest, store  # noqa: E402
+from thesis_rl.data import store  # noqa: E402
 from thesis_rl.data.sources import ALL, fetching, name_of  # noqa: E402
+from thesis_rl.data.store import ingest  # noqa: E402
 
 
 class Fetched(NamedTuple):

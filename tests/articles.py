@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data import events
-from thesis_rl.data.sentiment import Scorer
+from thesis_rl.data.features.news import Scorer
 
 START = pd.Timestamp("2024-03-01")
 

@@ -11,7 +11,7 @@ from datetime import date
 
 import pandas as pd
 
-from thesis_rl.data.raw import Request, Response
+from thesis_rl.data.store.raw import Request, Response
 
 TENORS = ("1 Mo", "2 Mo", "3 Mo", "4 Mo", "6 Mo", "1 Yr", "2 Yr", "3 Yr", "5 Yr")
 TENORS += ("7 Yr", "10 Yr", "20 Yr", "30 Yr")

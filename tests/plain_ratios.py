@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import ratios
+from thesis_rl.data.features import ratios
 
 CLOSEST = sorted(range(-3, 4), key=lambda gap: (abs(gap), gap))
 

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 import pandas as pd
 
-from thesis_rl.data.raw import Request, Response
+from thesis_rl.data.store.raw import Request, Response
 
 RECEIVED = pd.Timestamp("2024-01-02 12:00")
 ARCHIVE = "https://www.sec.gov/Archives/edgar/data"

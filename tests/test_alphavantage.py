@@ -13,10 +13,10 @@ from macro_news_responses import NO_ARTICLES, alphavantage_body, collect, respon
 from macro_news_responses import alphavantage as service
 from macro_news_responses import alphavantage_item as item
 
-from thesis_rl.data.raw import Request
 from thesis_rl.data.sources import alphavantage, articles
 from thesis_rl.data.sources.client import Client
 from thesis_rl.data.sources.errors import BadResponse, SourceError, Unavailable
+from thesis_rl.data.store.raw import Request
 
 KEY = "QX7ZP0KD93LMB4TV"
 RECEIVED = "2023-03-01 12:00:00"

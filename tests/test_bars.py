@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from ml_collections import config_dict
 
-from thesis_rl.data import adjust, clock
-from thesis_rl.data.raw import Request, Response
+from thesis_rl.data import clock
+from thesis_rl.data.prices import adjust
 from thesis_rl.data.sources import bars
 from thesis_rl.data.sources.errors import BadResponse, NotFound, SourceError
+from thesis_rl.data.store.raw import Request, Response
 
 HEADER = "date,open,high,low,close,volume\n"
 # The eve of Thanksgiving, the early close after it, and the Monday.

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from macro_news_responses import collect, response
 
 from thesis_rl.data import clock, events
-from thesis_rl.data.raw import Request
 from thesis_rl.data.sources import fred
 from thesis_rl.data.sources.errors import BadResponse
+from thesis_rl.data.store.raw import Request
 
 SERIES = "CPIAUCSL"
 RECEIVED = "2030-01-01 12:00"

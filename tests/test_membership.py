@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from ml_collections import config_dict
 
-from thesis_rl.data.raw import Request, Response
 from thesis_rl.data.sources import membership
 from thesis_rl.data.sources.errors import BadResponse, SourceError
+from thesis_rl.data.store.raw import Request, Response
 
 HEADER = "ticker,event,announced,effective,delisting_return\n"
 NOW = pd.Timestamp("2021-01-04 12:00")

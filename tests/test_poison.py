@@ -11,19 +11,10 @@ import world_run
 from small_world import CUT_DAY
 
 from thesis_rl import reread
-from thesis_rl.data import (
-    adjust,
-    clock,
-    events,
-    features,
-    insiders,
-    ngrams,
-    point_in_time,
-    ratios,
-    store,
-    universe,
-)
-from thesis_rl.data.sentiment import Scorer
+from thesis_rl.data import clock, events, features, point_in_time, store, universe
+from thesis_rl.data.features import insiders, ngrams, ratios
+from thesis_rl.data.features.news import Scorer
+from thesis_rl.data.prices import adjust
 from thesis_rl.data.sources import newsapi
 
 DAY = pd.Timedelta(days=1)

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from thesis_rl.data import clock, events, universe
-from thesis_rl.data.raw import Request, Response
 from thesis_rl.data.sources import membership
+from thesis_rl.data.store.raw import Request, Response
 
 HEADER = "ticker,event,announced,effective,delisting_return\n"
 SESSIONS = clock.sessions("2020-06-15", "2020-07-10")

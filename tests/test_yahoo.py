@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from ml_collections import config_dict
 
-from thesis_rl.data import adjust, clock
-from thesis_rl.data.raw import Request, Response
+from thesis_rl.data import clock
+from thesis_rl.data.prices import adjust
 from thesis_rl.data.sources import yahoo, yahoo_client
 from thesis_rl.data.sources.errors import BadResponse, NotFound, Unavailable
+from thesis_rl.data.store.raw import Request, Response
 
 NOW = pd.Timestamp("2020-09-02 12:00")
 COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]

@@ -7,17 +7,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import (
-    citations,
-    features,
-    point_in_time,
-    prices,
-    quotes,
-    raw,
-    sources,
-)
-from thesis_rl.data.frames import Prices
+from thesis_rl.data import citations, features, point_in_time, prices, sources
+from thesis_rl.data.prices import quotes
+from thesis_rl.data.prices.frames import Prices
 from thesis_rl.data.sources import treasury
+from thesis_rl.data.store import raw
 
 FACT = ("source", "name", "field", "document", "raw")
 QUOTED = {"close", "volume", "split"}

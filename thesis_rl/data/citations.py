@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import adjust, features, point_in_time
-from thesis_rl.data.frames import Prices
+from thesis_rl.data import features, point_in_time
 from thesis_rl.data.point_in_time import Evidence
+from thesis_rl.data.prices import adjust
+from thesis_rl.data.prices.frames import Prices
 
 Citation = dict[str, Any]
 # Sessions back from the day whose close a feature rests on; all others rest on every

@@ -10,7 +10,7 @@ import pandas as pd
 
 from thesis_rl.data import event_gates, quote_gates, split_jumps
 from thesis_rl.data.findings import SEVERITIES, Finding
-from thesis_rl.data.frames import Prices
+from thesis_rl.data.prices.frames import Prices
 
 
 def inspect(prices: Prices, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:

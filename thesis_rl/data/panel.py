@@ -20,8 +20,8 @@ from thesis_rl.data import (
     point_in_time,
     synthetic,
 )
-from thesis_rl.data.frames import Prices
 from thesis_rl.data.point_in_time import Evidence
+from thesis_rl.data.prices.frames import Prices
 from thesis_rl.thesis import claims
 from thesis_rl.types import Market, Panel
 

@@ -5,24 +5,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl.data import (
-    adjust,
-    clock,
-    fundamentals,
-    insiders,
-    lexicon,
-    macro,
-    market,
-    prices,
-    ratios,
-    sentiment,
-    store,
-    universe,
-)
+from thesis_rl.data import clock, market, prices, store, universe
 from thesis_rl.data import features as features_lib
 from thesis_rl.data.events import Aged
-from thesis_rl.data.frames import Prices
-from thesis_rl.data.sentiment import Scorer
+from thesis_rl.data.features import fundamentals, insiders, macro, news, ratios, scorers
+from thesis_rl.data.features.news import Scorer
+from thesis_rl.data.prices import adjust
+from thesis_rl.data.prices.frames import Prices
 from thesis_rl.data.sources import treasury
 
 Tables = Mapping[str, pd.DataFrame]  # Events, by source.
@@ -192,7 +181,7 @@ def _features(evidence: Evidence) -> dict[str, Aged]:
     if (yields := _of(tables, YIELDS)) is not None:
         found |= macro.compute(yields, names, times, quoted.close)
     if scorer is not None:
-        found |= sentiment.compute(_of(tables, NEWS), names, times, scorer)
+        found |= news.compute(_of(tables, NEWS), names, times, scorer)
     return found
 
 
@@ -202,9 +191,9 @@ def _scorer(tables: Tables, quoted: Prices, times, name: str) -> Scorer | None:
     if name == "none" or articles is None:
         return None
     if name == "vader":
-        return lexicon.vader()
+        return scorers.vader()
     names, close = list(quoted.close.columns), quoted.close.to_numpy()
-    from thesis_rl.data import ngrams  # A second, where there are articles.
+    from thesis_rl.data.features import ngrams  # A second, where there are articles.
 
     return ngrams.scorer(ngrams.fit(articles, names, times, close))
 
@@ -245,4 +234,4 @@ def behind(evidence: Evidence, feature: str, day: int, name: int) -> pd.DataFram
         return insiders.cite(evidence.filings[ticker], *asked)
     if feature in features_lib.MACRO:
         return macro.cite(_of(evidence.tables, YIELDS), *asked, times)
-    return sentiment.cite(evidence.articles[ticker], *asked, evidence.scorer)
+    return news.cite(evidence.articles[ticker], *asked, evidence.scorer)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from thesis_rl.data import clock
 from thesis_rl.data.findings import Finding
-from thesis_rl.data.frames import Prices
+from thesis_rl.data.prices.frames import Prices
 from thesis_rl.data.split_jumps import NORMAL
 
 LONG_GAP = 5  # Sessions in a row without a quote that are more than a halt.

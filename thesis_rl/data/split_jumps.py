@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data.findings import Finding
-from thesis_rl.data.frames import Prices
+from thesis_rl.data.prices.frames import Prices
 
 SPLITS = np.array(
     [1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl.data.raw import Response
+from thesis_rl.data.store.raw import Response
 
 SAME = "same text at the same address again"
 

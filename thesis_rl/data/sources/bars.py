@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl.data import cells, clock, quotes
-from thesis_rl.data.raw import Response
+from thesis_rl.data import clock
+from thesis_rl.data.prices import cells, quotes
 from thesis_rl.data.sources.errors import BadResponse, NotFound, SourceError
 from thesis_rl.data.sources.fetching import FILE
 from thesis_rl.data.sources.parsed import Parsed, consolidate
+from thesis_rl.data.store.raw import Response
 
 NAME = "bars"
 TITLE = "Bars of one's own"

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.raw import Response
 from thesis_rl.data.sources import submissions
+from thesis_rl.data.store.raw import Response
 
 # What features are made of, and the unit it must stand in. A company changes its tags
 # over the years, above all that of its revenue.

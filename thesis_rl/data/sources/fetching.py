@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl.data import raw
 from thesis_rl.data.sources import yahoo, yahoo_client
 from thesis_rl.data.sources.client import Client
 from thesis_rl.data.sources.errors import NotFound, SourceError, Unavailable
+from thesis_rl.data.store import raw
 
 FILE = "file"  # The kind of a request for a file of the user's own.
 FINAL = ("form4", "header")  # Documents that never change: one day's will do for all.

@@ -19,11 +19,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from thesis_rl.data import cells, clock
-from thesis_rl.data.raw import Response
+from thesis_rl.data import clock
+from thesis_rl.data.prices import cells
 from thesis_rl.data.sources.errors import BadResponse, SourceError
 from thesis_rl.data.sources.fetching import FILE
 from thesis_rl.data.sources.parsed import Parsed, consolidate
+from thesis_rl.data.store.raw import Response
 
 NAME = "membership"
 TITLE = "Members of the universe, and delistings"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from thesis_rl.data.raw import Response
 from thesis_rl.data.sources import facts, form4, submissions
 from thesis_rl.data.sources.errors import (
     BadResponse,
@@ -17,6 +16,7 @@ from thesis_rl.data.sources.errors import (
     Unavailable,
 )
 from thesis_rl.data.sources.parsed import Parsed, consolidate
+from thesis_rl.data.store.raw import Response
 
 NAME = "sec"
 TITLE = "SEC EDGAR: filings, company facts, Form 4"

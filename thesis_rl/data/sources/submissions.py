@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.raw import Response
+from thesis_rl.data.store.raw import Response
 
 KINDS = ("submissions", "older")  # The company, and the further pages of its list.
 COLUMNS = {

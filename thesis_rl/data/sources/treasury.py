@@ -21,10 +21,10 @@ from importlib import resources
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.raw import Request, Response
 from thesis_rl.data.sources.bodies import shown
 from thesis_rl.data.sources.errors import BadResponse
 from thesis_rl.data.sources.parsed import Parsed, consolidate
+from thesis_rl.data.store.raw import Request, Response
 
 NAME = "treasury"
 TITLE = "US Treasury: par yield curves"

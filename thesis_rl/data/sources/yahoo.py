@@ -18,10 +18,10 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.raw import Response
 from thesis_rl.data.sources import yahoo_client
 from thesis_rl.data.sources.errors import BadResponse
 from thesis_rl.data.sources.parsed import Parsed, consolidate
+from thesis_rl.data.store.raw import Response
 
 NAME = "bars"  # What the events are; where they come from is in their raw bytes.
 TITLE = "Yahoo Finance: daily bars, splits, dividends"

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data.clock import NEW_YORK
-from thesis_rl.data.frames import Bars, Prices, given, with_coverage
+from thesis_rl.data.prices.frames import Bars, Prices, given, with_coverage
 
 
 def prices(

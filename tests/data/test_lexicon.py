@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from thesis_rl.data import lexicon
+from thesis_rl.data.features import scorers
 
 
 def test_plain_sentences_have_their_sign():
@@ -15,14 +15,14 @@ def test_plain_sentences_have_their_sign():
         "A horrible quarter: fraud, losses and angry customers.",
         "The meeting is on Tuesday.",
     ]
-    good, bad, neither = lexicon.vader().score(texts, np.zeros(3, "datetime64[ns]"))
+    good, bad, neither = scorers.vader().score(texts, np.zeros(3, "datetime64[ns]"))
     assert 0 < good <= 1
     assert -1 <= bad < 0
     assert neither == 0
 
 
 def test_each_text_has_its_own_score_and_a_blank_one_none():
-    score = lexicon.vader().score
+    score = scorers.vader().score
     texts = ["good", " \n", "bad", "good", ""]
     found = score(texts, np.zeros(5, "datetime64[ns]"))
     np.testing.assert_array_equal(np.isnan(found), [0, 1, 0, 0, 1])
@@ -31,7 +31,7 @@ def test_each_text_has_its_own_score_and_a_blank_one_none():
 
 
 def test_version_is_that_of_the_library():
-    scorer = lexicon.vader()
+    scorer = scorers.vader()
     assert scorer.name == "vader"
     assert scorer.version == importlib.metadata.version("vaderSentiment")
 
@@ -39,4 +39,4 @@ def test_version_is_that_of_the_library():
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "vaderSentiment.vaderSentiment", None)
     with pytest.raises(ImportError, match=r"pip install 'thesis_rl\[text\]'"):
-        lexicon.vader()
+        scorers.vader()

@@ -10,7 +10,8 @@ import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 
-from thesis_rl.data import events, parts
+from thesis_rl.data import events
+from thesis_rl.data.store import parts
 
 T0 = pd.Timestamp("2024-01-02 21:00")
 INSTANTS = st.integers(-8 * 10**18, 8 * 10**18).map(pd.Timestamp)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thesis_rl.data import adjust, events, features, prices, quotes
-from thesis_rl.data.prices import Prices
+from thesis_rl.data import events, features, prices
+from thesis_rl.data.prices import Prices, adjust, quotes
 
 NAMES = ("A", "B", "C")
 SESSIONS = pd.bdate_range("2024-01-02", periods=30, name="date").as_unit("ns")

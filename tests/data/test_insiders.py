@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.filings import closes
-from thesis_rl.data import clock, events, insiders
+from thesis_rl.data import clock, events
+from thesis_rl.data.features import insiders
 
 NAMES = ["A", "B", "C"]
 DAYS = pd.bdate_range("2024-01-02", "2024-12-31") + pd.Timedelta(hours=21)

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thesis_rl.data import clock, events, macro
+from thesis_rl.data import clock, events
+from thesis_rl.data.features import macro
 
 DAYS = pd.bdate_range("2020-01-02", "2021-12-31") + pd.Timedelta(hours=21)
 NAMES = ["A", "B", "C"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from thesis_rl.data import trailing
+from thesis_rl.data.features import trailing
 
 QUARTERS = [0, 90, 181, 273, 365, 455, 546, 638, 730]  # The days that end them.
 

@@ -9,7 +9,7 @@ import killed
 import pandas as pd
 import pytest
 
-from thesis_rl.data import raw
+from thesis_rl.data.store import raw
 
 NOON = pd.Timestamp("2024-03-01 12:00:00.000000001")
 HOUR = pd.Timedelta("1h")
@@ -192,7 +192,7 @@ def test_killed_at_any_step_leaves_all_or_bytes_that_nobody_reads(tmp_path):
     start = tmp_path / "start"
     other = raw.put(start, FACTS._replace(kind="submissions"), b"old", NOON)
     roots, whole = killed.before_each_step(
-        "import pandas as pd; from thesis_rl.data import raw",
+        "import pandas as pd; from thesis_rl.data.store import raw",
         f"raw.put(root, raw.Request(*{tuple(FACTS)!r}), b'new', "
         f"pd.Timestamp('{NOON.isoformat()}'))",
         start,

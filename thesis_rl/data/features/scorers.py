@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from thesis_rl.data.sentiment import Scorer
+from thesis_rl.data.features.news import Scorer
 
 
 def vader() -> Scorer:

@@ -3,7 +3,7 @@
 import pytest
 from articles import article, day, table
 
-from thesis_rl.data import stories
+from thesis_rl.data.features import stories
 
 
 def told(*rows):

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from articles import START, article, table
 
-from thesis_rl.data import ngrams
-from thesis_rl.data.ngrams import Settings
+from thesis_rl.data.features import ngrams
+from thesis_rl.data.features.ngrams import Settings
 
 NAMES = [f"N{i}" for i in range(24)]
 SETTINGS = Settings(every=50, min_articles=60, buckets=2**10)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import trailing
+from thesis_rl.data.features import trailing
 
 # What a number may be called in a filing, the best first.
 FLOWS = {

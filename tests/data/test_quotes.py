@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thesis_rl.data import quotes
+from thesis_rl.data.prices import quotes
 
 HEADER = "date,open,high,low,close,volume\n"
 GOOD = "2020-01-02,10,12,9,11,100\n2020-01-03,11,13,10,12,200\n"

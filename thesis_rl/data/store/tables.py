@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import manifests, parts, raw
-from thesis_rl.data.manifests import manifest, sources
+from thesis_rl.data.store import manifests, parts, raw
+from thesis_rl.data.store.manifests import manifest, sources
 
 
 def append(

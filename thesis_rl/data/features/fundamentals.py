@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data import events as events_lib
-from thesis_rl.data import ratios as ratios_lib
 from thesis_rl.data.events import Aged
+from thesis_rl.data.features import ratios as ratios_lib
 from thesis_rl.stats.ranks import average_ranks
 
 MAX_AGE = pd.Timedelta(days=200)

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import bag_of_words, stories
-from thesis_rl.data.bag_of_words import Model
-from thesis_rl.data.sentiment import Scorer
+from thesis_rl.data.features import bag_of_words, stories
+from thesis_rl.data.features.bag_of_words import Model
+from thesis_rl.data.features.news import Scorer
 
 SCHEME = 1  # Of how texts are counted and labelled; part of a scorer's version.
 

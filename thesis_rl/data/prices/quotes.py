@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import cells
+from thesis_rl.data.prices import cells
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 PRICES = ("open", "high", "low", "close", "adj_close")

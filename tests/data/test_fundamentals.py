@@ -6,7 +6,7 @@ import pytest
 
 from tests import plain_ratios
 from tests.filings import closes, filing, table
-from thesis_rl.data import fundamentals, ratios
+from thesis_rl.data.features import fundamentals, ratios
 
 NAMES = ["A", "B", "C", "D"]
 FLOWS = ("NetIncomeLoss", "Revenues", "SalesRevenueNet")

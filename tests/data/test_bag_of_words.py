@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn import linear_model
 
-from thesis_rl.data import bag_of_words
+from thesis_rl.data.features import bag_of_words
 
 WORDS = [a + b for a in "bcdfghjklm" for b in "aeiou"]
 TEXT = "Apple's profit rose 3% in 2024; profit ROSE.\nÜber-Umsatz"
@@ -74,7 +74,7 @@ def test_another_process_counts_and_fits_alike_to_the_bit():
     )
     texts = [TEXT, "the loss grew"]
     command = [sys.executable, "-c", program, "|".join(texts)]
-    root = str(pathlib.Path(__file__).parents[1])
+    root = str(pathlib.Path(__file__).parents[2])
     outputs = [
         subprocess.run(
             command,

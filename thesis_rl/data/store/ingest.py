@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data import events as events_lib
-from thesis_rl.data import raw, store
+from thesis_rl.data import store
+from thesis_rl.data.store import raw
 
 UNREADABLE = (ValueError, LookupError, TypeError)  # Answers of another format.
 DAY = np.timedelta64(1, "D")

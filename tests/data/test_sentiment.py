@@ -8,8 +8,8 @@ import pytest
 from articles import LAST_NUMBER, article, day, table
 from plain_sentiment import definition
 
-from thesis_rl.data import sentiment
-from thesis_rl.data.sentiment import Scorer
+from thesis_rl.data.features import news
+from thesis_rl.data.features.news import Scorer
 
 NAMES = ("B", "A")
 SECOND = 1 / 86_400  # Of a day.
@@ -17,7 +17,7 @@ SECOND = 1 / 86_400  # Of a day.
 
 def compute(events, decisions, names=("A",), **how):
     times = [day(number) for number in decisions]
-    return sentiment.compute(events, names, times, LAST_NUMBER, **how)["f_sentiment"]
+    return news.compute(events, names, times, LAST_NUMBER, **how)["f_sentiment"]
 
 
 @st.composite
@@ -70,7 +70,7 @@ def test_nothing_after_a_decision_moves_it_by_a_bit(rows, poison, halves):
 @hypothesis.given(st.lists(articles(), max_size=12), st.integers(0, 50))
 def test_citation_alone_gives_the_number_to_the_bit(rows, half):
     events, decisions = table(*rows), [half / 2, 3.0, 30.0]
-    cited = sentiment.cite(events, "f_sentiment", "A", day(half / 2), LAST_NUMBER)
+    cited = news.cite(events, "f_sentiment", "A", day(half / 2), LAST_NUMBER)
     value = compute(events, decisions).values[0, 0]
     assert (cited["knowledge_time"] <= day(half / 2)).all()
     assert cited["knowledge_time"].is_monotonic_decreasing
@@ -161,7 +161,7 @@ def test_citation_of_a_revised_text_shows_the_version_that_dates_it():
         article(4, "a.com", "Other news\n-1"),
         article(3, "b.com", "More news\n0.5"),
     )
-    cited = sentiment.cite(events, "f_sentiment", "A", day(6), LAST_NUMBER)
+    cited = news.cite(events, "f_sentiment", "A", day(6), LAST_NUMBER)
     assert cited.index.to_list() == [1, 2, 0]
     np.testing.assert_allclose(cited["weight"], [1 / 3, 2 / 3, 0])
     assert cited["score"].to_list() == [-1, 0.5, 1]
@@ -170,23 +170,23 @@ def test_citation_of_a_revised_text_shows_the_version_that_dates_it():
 def test_spans_quote_the_sentence_that_speaks_most_for_the_score():
     text = "Chip maker rises 0.5\nSales fell -0.9 Orders doubled. 0.8"
     # The whole ends in 0.8; of its sentences the last says so.
-    start, stop = sentiment.span(text, day(0), LAST_NUMBER)
+    start, stop = news.span(text, day(0), LAST_NUMBER)
     assert text[start:stop] == "0.8"
     fallen = "Chip maker rises 0.5\nSales fell by -0.9"
-    start, stop = sentiment.span(fallen, day(0), LAST_NUMBER)
+    start, stop = news.span(fallen, day(0), LAST_NUMBER)
     assert fallen[start:stop] == "Sales fell by -0.9"
 
 
 @pytest.mark.parametrize("text", ["A title\nand what follows", "A title 0\nNot so 0"])
 def test_a_text_that_speaks_for_neither_side_is_quoted_by_its_title(text):
-    start, stop = sentiment.span(text, day(0), LAST_NUMBER)
+    start, stop = news.span(text, day(0), LAST_NUMBER)
     assert text[start:stop] == text.split("\n")[0]
 
 
 def test_citation_quotes_what_its_span_says():
     text = " Shares rose 0.5 \n\nOutlook cut, says 2"
     events = table(article(0, "a.com", text), article(0, "b.com", "  \n 1"))
-    cited = sentiment.cite(events, "f_sentiment", "A", day(0), LAST_NUMBER)
+    cited = news.cite(events, "f_sentiment", "A", day(0), LAST_NUMBER)
     quotes = [
         row["text"][row["start"] : row["stop"]] for row in cited.to_dict("records")
     ]
@@ -206,7 +206,7 @@ def test_citation_quotes_what_its_span_says():
     ],
 )
 def test_sentences(text, want):
-    spans = sentiment.sentences(text)
+    spans = news.sentences(text)
     assert [text[start:stop] for start, stop in spans] == want
 
 
@@ -219,9 +219,9 @@ def test_faults_are_named():
     with pytest.raises(ValueError, match="half_life must be a time above 0"):
         compute(events, [1], half_life=pd.Timedelta(days=-3))
     with pytest.raises(ValueError, match="decision_times must be .* without a zone"):
-        sentiment.compute(events, ["A"], [day(1).tz_localize("UTC")], LAST_NUMBER)
+        news.compute(events, ["A"], [day(1).tz_localize("UTC")], LAST_NUMBER)
     with pytest.raises(ValueError, match="f_sentiment alone, not 'f_quality'"):
-        sentiment.cite(events, "f_quality", "A", day(1), LAST_NUMBER)
+        news.cite(events, "f_quality", "A", day(1), LAST_NUMBER)
     short = Scorer("short", "1", lambda texts, known: np.zeros(len(texts) + 1))
     with pytest.raises(ValueError, match=r"scorer short gave .* \(2,\) for 1 texts"):
-        sentiment.compute(events, ["A"], [day(1)], short)
+        news.compute(events, ["A"], [day(1)], short)

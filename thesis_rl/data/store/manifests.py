@@ -6,7 +6,7 @@ import os
 import pathlib
 
 from thesis_rl import files
-from thesis_rl.data import raw
+from thesis_rl.data.store import raw
 
 SCHEMA = 1  # Of manifests and parts; raised when either changes.
 

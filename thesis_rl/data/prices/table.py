@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import adjust, cells, quotes
-from thesis_rl.data.frames import Bars, Prices, given, with_coverage
+from thesis_rl.data.prices import adjust, cells, quotes
+from thesis_rl.data.prices.frames import Bars, Prices, given, with_coverage
 
-FILES = Path(__file__).parent / "files"
+FILES = Path(__file__).parents[1] / "files"
 
 
 class Packaged(NamedTuple):

@@ -17,9 +17,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from thesis_rl.data import events, parts, store
+from thesis_rl.data import events, store
+from thesis_rl.data.store import parts
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 SAYS = {"title": "SEC “filings”", "licence": "public domain"}
 DAY = pd.Timedelta("1D")
 

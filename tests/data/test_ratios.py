@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from tests.filings import closes, filing, table
-from thesis_rl.data import clock, fundamentals, ratios
+from thesis_rl.data import clock
+from thesis_rl.data.features import fundamentals, ratios
 
 YEARS = {2022: ("2022-01-01", "2022-12-31"), 2023: ("2023-01-01", "2023-12-31")}
 CASH = "NetCashProvidedByUsedInOperatingActivities"

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import stories as stories_lib
 from thesis_rl.data.events import Aged
+from thesis_rl.data.features import stories as stories_lib
 
 FEATURE = "f_sentiment"
 HALF_LIFE = pd.Timedelta(days=3)
