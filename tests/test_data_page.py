@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 
 from experiments import rft
 from tests.report_reader import Reader
-from thesis_rl.data import clock, events, gates, panel, store, universe
+from thesis_rl.data import clock, events, panel, store, universe
+from thesis_rl.data.quality import gates
 from thesis_rl.report import coverage, data_page, lag_plot
 
 HOSTILE = "Z<script>alert(1)</script>"

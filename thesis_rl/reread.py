@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import citations, features, point_in_time, prices, sources
+from thesis_rl.data import citations, features, join, prices, sources
 from thesis_rl.data.prices import quotes
 from thesis_rl.data.prices.frames import Prices
 from thesis_rl.data.sources import treasury
@@ -28,7 +28,7 @@ class Sources(NamedTuple):
     days: dict[str, int]  # Where in the prices each day is,
     names: dict[str, int]  # and each name.
     closes: dict[str, str]  # When each day's decisions were taken, where known.
-    evidence: point_in_time.Evidence | None = None  # Joined anew.
+    evidence: join.Evidence | None = None  # Joined anew.
 
 
 def read(config) -> Sources:
@@ -40,8 +40,8 @@ def read(config) -> Sources:
     Returns:
       What theses are checked against.
     """
-    tables, _ = point_in_time.read(config.data, parse)
-    quoted, joined = point_in_time.assemble(tables, config.data)
+    tables, _ = join.read(config.data, parse)
+    quoted, joined = join.assemble(tables, config.data)
     values, available = features.compute(quoted, config.features)
     values = np.where(available, values, np.nan)
     contents = _contents(quoted, config.data)
@@ -80,7 +80,7 @@ def _contents(quoted: Prices, config) -> list[tuple[Path, bytes]]:
     return [(path, path.read_bytes()) for path in paths]
 
 
-def _facts(tables: point_in_time.Tables) -> dict[tuple, dict[str, list[dict]]]:
+def _facts(tables: join.Tables) -> dict[tuple, dict[str, list[dict]]]:
     facts = {}
     for table in tables.values():
         about, known = (_iso(table[f"{time}_time"]) for time in ("event", "knowledge"))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import features, point_in_time
-from thesis_rl.data.point_in_time import Evidence
+from thesis_rl.data import features, join
+from thesis_rl.data.join import Evidence
 from thesis_rl.data.prices import adjust
 from thesis_rl.data.prices.frames import Prices
 
@@ -51,7 +51,7 @@ def of_row(
         if base in features.FEATURES:
             cited[feature] = _prices(evidence, base, day, name)
         else:
-            rows = point_in_time.behind(evidence, base, day, name)
+            rows = join.behind(evidence, base, day, name)
             cited[feature] = [_citation(row) for row in rows.to_dict("records")]
     return cited
 

@@ -1,6 +1,6 @@
 """Refuses settings of the event sources that cannot be right."""
 
-from thesis_rl.data.point_in_time import NEWS, YIELDS
+from thesis_rl.data.join import NEWS, YIELDS
 
 SOURCES = ("sec", *YIELDS, *NEWS, "membership")
 CHOICES = {

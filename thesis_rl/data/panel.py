@@ -12,16 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import (
-    features,
-    gates,
-    labels,
-    market,
-    point_in_time,
-    synthetic,
-)
-from thesis_rl.data.point_in_time import Evidence
+from thesis_rl.data import features, join, labels, market, synthetic
+from thesis_rl.data.join import Evidence
 from thesis_rl.data.prices.frames import Prices
+from thesis_rl.data.quality import gates
 from thesis_rl.thesis import claims
 from thesis_rl.types import Market, Panel
 
@@ -140,9 +134,9 @@ def load(config) -> tuple[Prices, Evidence, np.ndarray | None]:
                 "synthetic market, whose length is config.data.synthetic.num_days"
             )
         source, signal = synthetic.make(config.data.synthetic)
-        return source, point_in_time.nothing(source), signal
-    tables, notices = point_in_time.read(config.data)
-    source, evidence = point_in_time.assemble(tables, config.data)
+        return source, join.nothing(source), signal
+    tables, notices = join.read(config.data)
+    source, evidence = join.assemble(tables, config.data)
     found = gates.inspect(source, tables)
     if config.data.events.gates == "stop":
         gates.refuse(found)

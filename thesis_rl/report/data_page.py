@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl import files
-from thesis_rl.data import event_gates, universe
-from thesis_rl.data.findings import SEVERITIES
+from thesis_rl.data import universe
 from thesis_rl.data.panel import Dataset
+from thesis_rl.data.quality import event_gates
+from thesis_rl.data.quality.findings import SEVERITIES
 from thesis_rl.data.sources import ALL
 from thesis_rl.data.store import manifests
 from thesis_rl.report import coverage, lag_plot, wording

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from thesis_rl.data import event_gates
+from thesis_rl.data.quality import event_gates
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import BLUE, INK
 

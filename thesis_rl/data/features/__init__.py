@@ -14,6 +14,7 @@ from thesis_rl.data.features.technical import (
 )
 
 __all__ = [
+    "AGED",
     "FEATURES",
     "FUNDAMENTALS",
     "KNOWN",

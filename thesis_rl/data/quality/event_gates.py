@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.findings import Finding
+from thesis_rl.data.quality.findings import Finding
 
 SERIES = ("treasury", "fred")  # Their names are series, no tickers.
 ANNOUNCED = ("membership",)  # Known before they happen.

@@ -20,8 +20,8 @@ fraction on a quiet day is taken for a split.
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data.findings import Finding
 from thesis_rl.data.prices.frames import Prices
+from thesis_rl.data.quality.findings import Finding
 
 SPLITS = np.array(
     [1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 25, 30, 40, 50, 75, 100]

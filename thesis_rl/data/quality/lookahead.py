@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.findings import Finding
+from thesis_rl.data.quality.findings import Finding
 
 Tables = Mapping[str, pd.DataFrame]  # Events, by source.
 Built = tuple[np.ndarray, np.ndarray]  # Values and whether they are available.

@@ -12,10 +12,11 @@ from hypothesis.extra import numpy as arrays
 from ml_collections import ConfigDict
 
 from thesis_rl import files
-from thesis_rl.data import clock, events, gates, prices, quote_gates
-from thesis_rl.data.findings import SEVERITIES, Finding
+from thesis_rl.data import clock, events, prices
 from thesis_rl.data.prices import adjust, quotes
 from thesis_rl.data.prices.frames import Prices
+from thesis_rl.data.quality import gates, quote_gates
+from thesis_rl.data.quality.findings import SEVERITIES, Finding
 from thesis_rl.data.sources import treasury
 
 CRASH = ("AAPL", "2000-09-29")

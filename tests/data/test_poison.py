@@ -11,7 +11,7 @@ import world_run
 from small_world import CUT_DAY
 
 from thesis_rl import reread
-from thesis_rl.data import clock, events, features, point_in_time, store, universe
+from thesis_rl.data import clock, events, features, join, store, universe
 from thesis_rl.data.features import insiders, ngrams, ratios
 from thesis_rl.data.features.news import Scorer
 from thesis_rl.data.prices import adjust
@@ -96,7 +96,7 @@ def assert_same(pair) -> None:
 @functools.cache
 def tables(which: str) -> dict[str, pd.DataFrame]:
     with world_run.within(which):
-        return point_in_time.read(world_run.config().data)[0]
+        return join.read(world_run.config().data)[0]
 
 
 def reparsed(which: str, *sources: str) -> dict[str, pd.DataFrame]:
@@ -118,7 +118,7 @@ def leaks(take, sources: tuple[str, ...], scorer: str = "none") -> bool:
     found = []
     for which in WORLDS:
         events_of = stored(which, "bars", "membership") | take(which, *sources)
-        prices, _ = point_in_time.assemble(events_of, config.data)
+        prices, _ = join.assemble(events_of, config.data)
         found.append([x[:KNOWN_DAYS] for x in features.compute(prices, names)])
     return differ(found)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.findings import Finding
 from thesis_rl.data.prices.frames import Prices
-from thesis_rl.data.split_jumps import NORMAL
+from thesis_rl.data.quality.findings import Finding
+from thesis_rl.data.quality.splits import NORMAL
 
 LONG_GAP = 5  # Sessions in a row without a quote that are more than a halt.
 STALE_TRADED, STALE = 5, 10  # Sessions at one close, with volume and without any.

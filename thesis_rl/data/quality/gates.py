@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from thesis_rl.data import event_gates, quote_gates, split_jumps
-from thesis_rl.data.findings import SEVERITIES, Finding
 from thesis_rl.data.prices.frames import Prices
+from thesis_rl.data.quality import event_gates, quote_gates, splits
+from thesis_rl.data.quality.findings import SEVERITIES, Finding
 
 
 def inspect(prices: Prices, tables: Mapping[str, pd.DataFrame]) -> list[Finding]:
@@ -25,7 +25,7 @@ def inspect(prices: Prices, tables: Mapping[str, pd.DataFrame]) -> list[Finding]
     """
     found = [
         *quote_gates.inspect(prices),
-        *split_jumps.inspect(prices),
+        *splits.inspect(prices),
         *event_gates.inspect(tables, prices.close),
     ]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

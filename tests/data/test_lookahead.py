@@ -6,7 +6,8 @@ import pytest
 from ml_collections import ConfigDict
 
 from tests.filings import filing
-from thesis_rl.data import clock, events, features, lookahead, point_in_time
+from thesis_rl.data import clock, events, features, join
+from thesis_rl.data.quality import lookahead
 
 NAMES = ["A", "B", "C"]
 DAYS = clock.sessions("2021-01-04", "2021-12-31")
@@ -271,7 +272,7 @@ def test_the_packages_own_features_pass():
     names += ("f_quality_rel", "mom10_rel", "vol_rel")
 
     def build(tables):
-        source, _ = point_in_time.assemble(tables, config)
+        source, _ = join.assemble(tables, config)
         return features.compute(source, names)
 
     _, available = build(tables)

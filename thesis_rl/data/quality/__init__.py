@@ -1,0 +1,1 @@
+"""What looks wrong in prices and events, before anything is trained."""
