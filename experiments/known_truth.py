@@ -46,11 +46,11 @@ from thesis_rl import (  # noqa: E402
     stats,
     walk_forward,
 )
-from thesis_rl.backtest import Ledger  # noqa: E402
-from thesis_rl.portfolio import MAPPINGS  # noqa: E402
 from thesis_rl.preparation import Experiment  # noqa: E402
 from thesis_rl.sensitivity import line  # noqa: E402
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
+from thesis_rl.trading.backtest import Ledger  # noqa: E402
+from thesis_rl.trading.portfolio import MAPPINGS  # noqa: E402
 from thesis_rl.walk_forward import Outcome  # noqa: E402
 
 CELLS = (("linear", 1260), ("nonlinear", 1260), ("linear", 320), ("nonlinear", 320))

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thesis_rl.backtest import Costs
+from thesis_rl.trading.backtest import Costs
 from thesis_rl.types import Market
 
 

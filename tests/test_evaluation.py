@@ -8,15 +8,10 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import (
-    baselines,
-    evaluation,
-    judgement,
-    portfolio,
-    stats,
-    trading,
-)
+from thesis_rl import baselines, evaluation, judgement, stats
 from thesis_rl.sensitivity import line
+from thesis_rl.trading import books as books_lib
+from thesis_rl.trading import portfolio
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +28,11 @@ def scores(run):
 def _trade(decisions, positions, market):
     config = small_run.config()
     headline, mapping = decisions.mean(0), config.backtest.mapping
-    orders = trading.sleeves(headline, mapping, market, config)
+    orders = books_lib.sleeves(headline, mapping, market, config)
     return (
-        trading.trade(decisions, market, config),
-        trading.trade_as_given(positions, market, config),
-        trading.sensitivity(orders, market, config),
+        books_lib.trade(decisions, market, config),
+        books_lib.trade_as_given(positions, market, config),
+        books_lib.sensitivity(orders, market, config),
     )
 
 

@@ -5,15 +5,8 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import (
-    confidence,
-    evaluation,
-    files,
-    inference,
-    judgement,
-    portfolio,
-    stats,
-)
+from thesis_rl import confidence, evaluation, files, inference, judgement, stats
+from thesis_rl.trading import portfolio
 
 SECTIONS = {
     "headline",

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thesis_rl import backtest, scoring, stats
-from thesis_rl.backtest import Costs, Ledger
+from thesis_rl import scoring, stats
+from thesis_rl.trading import backtest
+from thesis_rl.trading.backtest import Costs, Ledger
 from thesis_rl.types import Market
 
 T, N, FIRST = 600, 8, 300

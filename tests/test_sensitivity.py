@@ -9,10 +9,11 @@ import pytest
 import small_problems
 import small_run
 
-from thesis_rl import backtest, ledger, portfolio, scoring, sensitivity, stats
-from thesis_rl.backtest import Ledger
+from thesis_rl import scoring, sensitivity, stats
 from thesis_rl.sensitivity import line
-from thesis_rl.trading import CAPITALS, COST_SWEEP_BPS, Sensitivity
+from thesis_rl.trading import backtest, costs, portfolio
+from thesis_rl.trading.backtest import Ledger
+from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
 
 T, N = 40, 3
 
@@ -32,7 +33,7 @@ def oracle():
 
 def ledger_at(oracle, bps):
     weights, market, config, _ = oracle
-    rates = ledger.rates(config)._replace(commission_bps=0.0, half_spread_bps=bps)
+    rates = costs.rates(config)._replace(commission_bps=0.0, half_spread_bps=bps)
     return backtest.by_config(weights, market, config, rates)
 
 

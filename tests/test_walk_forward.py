@@ -10,15 +10,8 @@ import pytest
 import small_problems
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import (
-    backtest,
-    preparation,
-    preprocess,
-    stages,
-    trading,
-    training,
-    walk_forward,
-)
+from thesis_rl import preparation, preprocess, stages, training, walk_forward
+from thesis_rl.trading import backtest, books
 
 T, N, TEST_DAYS, REACH = 60, 3, 10, 4
 SETTINGS = {
@@ -245,7 +238,7 @@ def test_ledgers_are_those_of_each_seed_and_last_of_their_mean(
         positions = backtest.positions(probabilities, mapping)
         weights = backtest.equal_gross_weights(positions, unseen.tradable, True)
         sleeves = backtest.sleeve_weights(weights, CONFIG.backtest.hold_days)
-        return backtest.simulate(sleeves, unseen, trading.rates(CONFIG))
+        return backtest.simulate(sleeves, unseen, books.rates(CONFIG))
 
     seeds = outcome.forecasts["rft"].decision
     for i, probabilities in enumerate([*seeds, seeds.mean(0)]):

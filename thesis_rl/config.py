@@ -2,9 +2,10 @@
 
 import math
 
-from thesis_rl import pace, portfolio, regressors, rewards, rft, training
+from thesis_rl import regressors, rewards, rft, training
 from thesis_rl.data import event_settings, features, labels
 from thesis_rl.thesis import claims
+from thesis_rl.trading import pace, portfolio
 
 CHOICES = {
     "rft.estimator": (*rft.ESTIMATORS, "exact"),

@@ -6,15 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl import (
-    baselines,
-    portfolio,
-    scoring,
-    stats,
-)
+from thesis_rl import baselines, scoring, stats
 from thesis_rl.preparation import Experiment
 from thesis_rl.scoring import Benchmark, Book
 from thesis_rl.sensitivity import line
+from thesis_rl.trading import portfolio
 from thesis_rl.walk_forward import Outcome
 
 CONTROLLED = "ensemble_cvar"  # The ensemble under the exposure controller.

@@ -13,7 +13,6 @@ from thesis_rl import (
     confidence,
     evaluation,
     inference,
-    portfolio,
     regimes,
     scoring,
     sensitivity,
@@ -23,6 +22,7 @@ from thesis_rl.evaluation import CONTROLLED, Scores, unseen
 from thesis_rl.preparation import Experiment
 from thesis_rl.scoring import Book
 from thesis_rl.thesis import quality
+from thesis_rl.trading import portfolio
 from thesis_rl.types import Thesis
 from thesis_rl.walk_forward import Forecasts, Outcome
 

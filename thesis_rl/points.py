@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import configs, parallel, preprocess, trading, training
-from thesis_rl.backtest import Ledger
+from thesis_rl import configs, parallel, preprocess, training
 from thesis_rl.grid import Point
 from thesis_rl.preparation import Experiment
 from thesis_rl.sensitivity import line
+from thesis_rl.trading import books
+from thesis_rl.trading.backtest import Ledger
 from thesis_rl.types import Fold, Market, Panel
 
 
@@ -93,8 +94,8 @@ def train_and_trade(
 
     def trade(x):
         stated, changed = x[0], of_point(x[1])
-        ledger = trading.trade_paths(stated[None], unseen, changed)
-        other = trading.trade_as_given(equal_weight[None], unseen, changed)
+        ledger = books.trade_paths(stated[None], unseen, changed)
+        other = books.trade_as_given(equal_weight[None], unseen, changed)
         return line(ledger, 0), line(other, 0)
 
     stated = stated.mean(1)

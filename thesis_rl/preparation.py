@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import baselines, combinatorial, portfolio, regressors, walk_forward
+from thesis_rl import baselines, combinatorial, regressors, walk_forward
 from thesis_rl import config as config_lib
 from thesis_rl import folds as folds_lib
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
+from thesis_rl.trading import portfolio
 from thesis_rl.types import Fold
 from thesis_rl.walk_forward import Windows
 

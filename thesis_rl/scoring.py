@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thesis_rl import stats
-from thesis_rl.backtest import DAYS_A_YEAR, Ledger
+from thesis_rl.trading.backtest import DAYS_A_YEAR, Ledger
 from thesis_rl.types import Market
 
 

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 
 from thesis_rl import scoring, stats
-from thesis_rl.backtest import Ledger
 from thesis_rl.scoring import Benchmark, Book
-from thesis_rl.trading import CAPITALS, COST_SWEEP_BPS, Sensitivity
+from thesis_rl.trading.backtest import Ledger
+from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
 from thesis_rl.types import Market
 
 YEAR = 252

@@ -18,13 +18,13 @@ from thesis_rl import (
     resume,
     scoring,
 )
-from thesis_rl.backtest import Ledger
 from thesis_rl.grid import Point
 from thesis_rl.points import Traded, train
 from thesis_rl.points import train_and_trade as train_and_trade
 from thesis_rl.preparation import Experiment
 from thesis_rl.scoring import Book
 from thesis_rl.sensitivity import line
+from thesis_rl.trading.backtest import Ledger
 
 Say = Callable[[str], None]
 POINTS_AT_A_TIME = 8  # As many are trained again after an interruption, at most.

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import combinatorial, pace, portfolio, trading, training
-from thesis_rl.backtest import Ledger
+from thesis_rl import combinatorial, training
 from thesis_rl.calibration import Calibrator
 from thesis_rl.combinatorial import Combination
 from thesis_rl.folds import make_folds as make_folds
@@ -16,10 +15,12 @@ from thesis_rl.folds import with_final_fold as with_final_fold
 from thesis_rl.networks import Trained
 from thesis_rl.networks import calibration_days as calibration_days
 from thesis_rl.networks import train_and_predict as train_and_predict
-from thesis_rl.pace import Orders, Rule
 from thesis_rl.preprocess import Scaler
 from thesis_rl.stages import UNWATCHED, Watch
-from thesis_rl.trading import Sensitivity
+from thesis_rl.trading import books, pace, portfolio
+from thesis_rl.trading.backtest import Ledger
+from thesis_rl.trading.books import Sensitivity
+from thesis_rl.trading.pace import Orders, Rule
 from thesis_rl.training import Forecasts as Forecasts
 from thesis_rl.training import final_stage as final_stage
 from thesis_rl.training import train_fold as train_fold
@@ -126,13 +127,12 @@ def trade(
     )
     forecasts = trained.forecasts
     ledgers = {
-        stage: trading.trade(f.decision, unseen, config)
-        for stage, f in forecasts.items()
+        stage: books.trade(f.decision, unseen, config) for stage, f in forecasts.items()
     }
-    others = trading.trade_as_given(baselines, unseen, config)
+    others = books.trade_as_given(baselines, unseen, config)
     final, mapping = final_stage(forecasts), config.backtest.mapping
     headline = forecasts[final].decision.mean(0)
-    orders = trading.sleeves(headline, mapping, unseen, config)
+    orders = books.sleeves(headline, mapping, unseen, config)
     rules = None
     if windows.lead is not None:
         ledgers["paced"], orders, rules = act(
@@ -140,7 +140,7 @@ def trade(
         )
     paths = None
     if stated is not None:
-        paths = trading.trade_paths(stated.mean(0), market, config)
+        paths = books.trade_paths(stated.mean(0), market, config)
     return Outcome(
         trained.scalers,
         trained.params,
@@ -149,7 +149,7 @@ def trade(
         {},
         ledgers,
         others,
-        trading.sensitivity(orders, unseen, config),
+        books.sensitivity(orders, unseen, config),
         paths,
         rules,
     )
@@ -188,7 +188,7 @@ def act(
     series = portfolio.positions(stated, config.backtest.mapping)
     rules = pace.set_rules(series, around, stops, config)
     judged = jax.tree.map(lambda x: x[:-1], rules)
-    ledgers, orders = trading.trade_at_pace(
+    ledgers, orders = books.trade_at_pace(
         probabilities, lead, around, judged, stops[:-1], config
     )
     return ledgers, orders, rules

@@ -31,8 +31,8 @@ import numpy as np  # noqa: E402
 from absl import flags  # noqa: E402
 
 from experiments.command import Command, run_from_shell  # noqa: E402
-from thesis_rl import backtest  # noqa: E402
-from thesis_rl.backtest import Costs  # noqa: E402
+from thesis_rl.trading import backtest  # noqa: E402
+from thesis_rl.trading.backtest import Costs  # noqa: E402
 from thesis_rl.types import Market  # noqa: E402
 
 CAPITAL = 1e8

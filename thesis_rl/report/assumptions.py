@@ -5,7 +5,7 @@ import math
 from thesis_rl.report import numbers
 from thesis_rl.report.sheet import Sheet, plain
 from thesis_rl.report.wording import plural
-from thesis_rl.trading import CVAR_WINDOW
+from thesis_rl.trading.books import CVAR_WINDOW
 
 MAX_NAMES = 10  # Of delisted ones, by name.
 HEADINGS = plain("Assumption", "In this run", "Which way it errs")

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, portfolio
-from thesis_rl.backtest import Pace
+from thesis_rl.trading import backtest, portfolio
+from thesis_rl.trading.backtest import Pace
 from thesis_rl.types import Market
 
 RULES = ("sleeves", "partial", "band")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import backtest, portfolio, trading
-from thesis_rl.backtest import Costs
 from thesis_rl.sensitivity import line
+from thesis_rl.trading import backtest, books, portfolio
+from thesis_rl.trading.backtest import Costs
 
 T, N, A = 80, 4, 5
 CONFIG = small_problems.config({"backtest.hold_days": 3})
@@ -40,13 +40,13 @@ def weights_of(probabilities, market, config=CONFIG):
 
 def book(weights, market, config=CONFIG):
     capital = config.backtest.capital
-    return SIMULATE(weights, market, trading.rates(config), capital=capital)
+    return SIMULATE(weights, market, books.rates(config), capital=capital)
 
 
 def of_sleeves(probabilities, market, config):
     mapping = config.backtest.mapping
-    orders = trading.sleeves(probabilities, mapping, market, config)
-    return trading.sensitivity(orders, market, config)
+    orders = books.sleeves(probabilities, mapping, market, config)
+    return books.sensitivity(orders, market, config)
 
 
 def sensitivity(probabilities, market, config=CONFIG):
@@ -60,7 +60,7 @@ def traded(probabilities, market):
 
 
 def test_rates_are_those_of_the_config():
-    for name, rate in trading.rates(CONFIG)._asdict().items():
+    for name, rate in books.rates(CONFIG)._asdict().items():
         assert rate == CONFIG.backtest[name]
 
 
@@ -68,8 +68,8 @@ def test_each_cost_of_the_sweep_is_a_book_traded_at_that_cost(
     traded, probabilities, market
 ):
     weights = weights_of(probabilities[0], market)
-    for i, bps in enumerate(trading.COST_SWEEP_BPS):
-        costs = trading.rates(CONFIG)._replace(commission_bps=0.0, half_spread_bps=bps)
+    for i, bps in enumerate(books.COST_SWEEP_BPS):
+        costs = books.rates(CONFIG)._replace(commission_bps=0.0, half_spread_bps=bps)
         alone = SIMULATE(weights, market, costs, capital=CONFIG.backtest.capital)
         found = line(traded.costs, i)
         chex.assert_trees_all_close(found, alone, rtol=1e-4, atol=1e-6)
@@ -80,15 +80,15 @@ def test_large_books_are_traded_one_after_another_to_the_same_end(
 ):
     def traded():
         def run():  # Anew each time, or what was traced before would be run again.
-            seeds = trading.trade(probabilities, market, CONFIG)
-            given = trading.trade_as_given(probabilities[..., 0], market, CONFIG)
+            seeds = books.trade(probabilities, market, CONFIG)
+            given = books.trade_as_given(probabilities[..., 0], market, CONFIG)
             return seeds, given, of_sleeves(probabilities[0], market, CONFIG).capacity
 
         program = jax.jit(run)
         return program(), str(program.trace().jaxpr).count("scan[")
 
     side_by_side, fewer_loops = traded()
-    monkeypatch.setattr(trading, "SIDE_BY_SIDE", 0)
+    monkeypatch.setattr(books, "SIDE_BY_SIDE", 0)
     one_by_one, loops = traded()
     assert loops > fewer_loops
     chex.assert_trees_all_close(one_by_one, side_by_side, rtol=1e-5, atol=1e-7)
@@ -96,8 +96,8 @@ def test_large_books_are_traded_one_after_another_to_the_same_end(
 
 def test_each_capital_is_a_book_of_that_size(traded, probabilities, market):
     weights = weights_of(probabilities[0], market)
-    for i, capital in enumerate(trading.CAPITALS):
-        alone = SIMULATE(weights, market, trading.rates(CONFIG), capital=capital)
+    for i, capital in enumerate(books.CAPITALS):
+        alone = SIMULATE(weights, market, books.rates(CONFIG), capital=capital)
         found = line(traded.capacity, i)
         chex.assert_trees_all_close(found, alone, rtol=1e-4, atol=1e-6)
     exposure = traded.capacity.gross_exposure.mean(axis=1)
@@ -109,15 +109,15 @@ def test_the_headline_is_the_book_of_the_sweep_at_its_own_cost(
 ):
     """One basis point of commission and four of half-spread are the sweep's five."""
     rules = CONFIG.backtest
-    assert rules.commission_bps + rules.half_spread_bps == trading.COST_SWEEP_BPS[2]
-    run = jax.jit(trading.trade, static_argnames="config")
+    assert rules.commission_bps + rules.half_spread_bps == books.COST_SWEEP_BPS[2]
+    run = jax.jit(books.trade, static_argnames="config")
     ledgers = run(probabilities, market, config=CONFIG)
     assert set(ledgers) == set(portfolio.MAPPINGS)
     headline = line(ledgers[rules.mapping], 0)
     np.testing.assert_allclose(
         line(traded.costs, 2).net, headline.net, rtol=1e-4, atol=1e-6
     )
-    own_size = trading.CAPITALS.index(rules.capital)
+    own_size = books.CAPITALS.index(rules.capital)
     found = line(traded.capacity, own_size)
     chex.assert_trees_all_close(found, headline, rtol=1e-4, atol=1e-6)
 
@@ -137,7 +137,7 @@ def test_the_controller_scales_the_targets_by_the_tail_of_the_unscaled_book(
 ):
     """Of 20 days at 95% the tail is the worst day alone."""
     window = 20
-    monkeypatch.setattr(trading, "CVAR_WINDOW", window)
+    monkeypatch.setattr(books, "CVAR_WINDOW", window)
     weights = weights_of(probabilities[0], market)
     gross = np.asarray(book(weights, market).gross, np.float64)
     ends = range(window - 1, T)
@@ -172,7 +172,7 @@ def test_books_of_given_positions_are_neither_neutralised_nor_sized(market):
         {"backtest.hold_days": 1, "backtest.volatility_target": 0.1}
     )
     positions = jnp.stack([jnp.ones((T, N)), jnp.zeros((T, N))])
-    run = jax.jit(trading.trade_as_given, static_argnames="config")
+    run = jax.jit(books.trade_as_given, static_argnames="config")
     everything, nothing = (
         line(run(positions, market, config=config), i) for i in (0, 1)
     )
@@ -184,7 +184,7 @@ def test_books_of_given_positions_are_neither_neutralised_nor_sized(market):
 
 
 def test_each_path_is_traded_as_the_headline_would_be(probabilities, market):
-    run = jax.jit(trading.trade_paths, static_argnames="config")
+    run = jax.jit(books.trade_paths, static_argnames="config")
     ledgers = run(probabilities, market, config=CONFIG)
     for i, path in enumerate(probabilities):
         alone = book(weights_of(path, market), market)

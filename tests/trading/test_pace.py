@@ -14,18 +14,11 @@ import small_problems
 from ml_collections import FrozenConfigDict
 
 from experiments import rft_path
-from thesis_rl import (
-    backtest,
-    configs,
-    pace,
-    portfolio,
-    preparation,
-    stages,
-    walk_forward,
-)
 from thesis_rl import config as config_lib
-from thesis_rl.backtest import Pace
-from thesis_rl.pace import Rule
+from thesis_rl import configs, preparation, stages, walk_forward
+from thesis_rl.trading import backtest, pace, portfolio
+from thesis_rl.trading.backtest import Pace
+from thesis_rl.trading.pace import Rule
 from thesis_rl.types import Market
 
 T, N, TEST_DAYS, REACH, LEAD = 70, 3, 10, 4, 15

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.portfolio import SESSIONS_A_YEAR
+from thesis_rl.trading.portfolio import SESSIONS_A_YEAR
 from thesis_rl.types import Market
 
 DAYS_A_YEAR = 365  # Actual/365.

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from plain_backtest import net_and_weights, random_market, random_weights
 
-from thesis_rl import backtest
-from thesis_rl.backtest import Costs, Ledger
+from thesis_rl.trading import backtest
+from thesis_rl.trading.backtest import Costs, Ledger
 from thesis_rl.types import Market
 
 FREE = Costs(0.0, 0.0)

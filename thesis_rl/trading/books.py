@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import backtest, configs, pace, portfolio
-from thesis_rl.backtest import Ledger
-from thesis_rl.ledger import rates as rates
-from thesis_rl.pace import Orders, Rule
+from thesis_rl import configs
+from thesis_rl.trading import backtest, pace, portfolio
+from thesis_rl.trading.backtest import Ledger
+from thesis_rl.trading.costs import rates as rates
+from thesis_rl.trading.pace import Orders, Rule
 from thesis_rl.types import Market
 
 COST_SWEEP_BPS = (0.0, 2.0, 5.0, 10.0, 20.0)  # Of the value traded, all told.

@@ -12,14 +12,14 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import ledger
-from thesis_rl.ledger import DAYS_A_YEAR as DAYS_A_YEAR
-from thesis_rl.ledger import Costs as Costs
-from thesis_rl.ledger import Ledger as Ledger
-from thesis_rl.portfolio import MAPPINGS as MAPPINGS
-from thesis_rl.portfolio import equal_gross_weights as equal_gross_weights
-from thesis_rl.portfolio import positions as positions
-from thesis_rl.portfolio import sleeve_weights as sleeve_weights
+from thesis_rl.trading import costs as costs_lib
+from thesis_rl.trading.costs import DAYS_A_YEAR as DAYS_A_YEAR
+from thesis_rl.trading.costs import Costs as Costs
+from thesis_rl.trading.costs import Ledger as Ledger
+from thesis_rl.trading.portfolio import MAPPINGS as MAPPINGS
+from thesis_rl.trading.portfolio import equal_gross_weights as equal_gross_weights
+from thesis_rl.trading.portfolio import positions as positions
+from thesis_rl.trading.portfolio import sleeve_weights as sleeve_weights
 from thesis_rl.types import Market
 
 FILL_LAG = 2  # Days from a decision to the first return it earns, by default.
@@ -146,7 +146,7 @@ def simulate(
         target_weights, pace, market, costs, capital, fill_lag, at_open
     )
     lines = jax.lax.scan(day, start, sessions)[1]
-    return ledger.book(lines, market, costs, capital)
+    return costs_lib.book(lines, market, costs, capital)
 
 
 def toward(target: jax.Array, held: jax.Array, pace: Pace) -> jax.Array:
@@ -200,7 +200,7 @@ def by_config(
     return simulate(
         weights,
         market,
-        ledger.rates(config) if costs is None else costs,
+        costs_lib.rates(config) if costs is None else costs,
         capital=rules.capital if capital is None else capital,
         fill_lag=rules.fill_lag,
         at_open=rules.fill == "open",

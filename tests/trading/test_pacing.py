@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from plain_backtest import random_market, random_weights
 
-from thesis_rl import backtest
-from thesis_rl.backtest import Costs, Pace
+from thesis_rl.trading import backtest
+from thesis_rl.trading.backtest import Costs, Pace
 from thesis_rl.types import Market
 
 COSTS = Costs(10.0, 40.0, 1.0, 0.05, borrow_rate=0.03, cash_rate=0.02)

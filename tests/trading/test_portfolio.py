@@ -7,8 +7,8 @@ import pytest
 from ml_collections import FrozenConfigDict
 from plain_backtest import random_market, random_weights
 
-from thesis_rl import backtest, portfolio
-from thesis_rl.backtest import Costs
+from thesis_rl.trading import backtest, portfolio
+from thesis_rl.trading.backtest import Costs
 from thesis_rl.types import Market
 
 FREE = Costs(0.0, 0.0)

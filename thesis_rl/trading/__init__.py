@@ -1,0 +1,1 @@
+"""Positions to weights, fills, costs and returns."""
