@@ -299,7 +299,8 @@ def show(values) -> str:
 
 def make_table(title: str, results: list[dict[str, Score]]) -> Table:
     """Tabulates every learner: shares of the oracle, gross, net, reward, drawdown."""
-    table = Table("learner", title=title)
+    table = Table(title=title)
+    table.add_column("learner", no_wrap=True)
     net = [f"net, {bps:g} bp" for bps in COSTS_BPS]
     shares = ("share, signs", "share, expected")
     for column in (*shares, "Sharpe, signs", *net, "reward", "drawdown, vols"):

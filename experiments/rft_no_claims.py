@@ -7,7 +7,7 @@ python experiments/run.py --config=experiments/rft_no_claims.py:smoke
 from ml_collections import config_dict
 
 from experiments import rft
-from thesis_rl.training import ABLATIONS
+from thesis_rl.learning.network import ABLATIONS
 
 
 def get_config(size: str = "full") -> config_dict.ConfigDict:

@@ -10,9 +10,9 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from tests import small_problems
 from thesis_rl import experiment, preparation, walk_forward
-from thesis_rl.calibration import Calibrator, Scaling
 from thesis_rl.data.panel import Dataset
-from thesis_rl.preprocess import Scaler
+from thesis_rl.learning.calibration import Calibrator, Scaling
+from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.report import html
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.trading.backtest import MAPPINGS, Ledger

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import attribution, preprocess, sft, training
+from thesis_rl import attribution
 from thesis_rl.attribution import integrated_gradients
-from thesis_rl.preprocess import Scaler
+from thesis_rl.learning import network, preprocess, sft
+from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 
 D = small_problems.NUM_FEATURES
@@ -106,7 +107,7 @@ def test_the_ensemble_is_the_mean_of_what_its_seeds_forecast(explained):
         available=jnp.tile(available, (4, 1, 1)),
     )
     config = small_problems.config({"model.hidden": (16, 16)})
-    predict = jax.jit(training.predict, static_argnames=("num_days", "config"))
+    predict = jax.jit(network.predict, static_argnames=("num_days", "config"))
     single = [
         predict(jax.tree.map(lambda x, i=i: x[i], params), panel, scaler, 2, 1, config)
         for i in range(3)

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import small_problems
 
-from thesis_rl import baselines, preprocess, regressors
+from thesis_rl import baselines, regressors
 from thesis_rl.data.panel import Dataset
 from thesis_rl.folds import make_folds
+from thesis_rl.learning import preprocess
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 from thesis_rl.types import Market
 

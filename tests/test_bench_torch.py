@@ -10,8 +10,8 @@ from ml_collections import FrozenConfigDict
 
 from experiments import rft
 from experiments.bench import contest, training
-from thesis_rl import descent, sft
-from thesis_rl import rft as rft_lib
+from thesis_rl.learning import optimizer, sft
+from thesis_rl.learning import rft as rft_lib
 from thesis_rl.types import Row
 
 torch = pytest.importorskip("torch")
@@ -56,7 +56,7 @@ def jax_gradients(stage, networks, rows, uniforms, config):
 
     def rft_loss(params, rows, uniforms):
         loss, _ = rft_lib.row_loss(params, uniforms, rows, weights, coef, model, config)
-        return descent.weighted_mean(loss, rows.weight)
+        return optimizer.weighted_mean(loss, rows.weight)
 
     def sft_loss(params, rows, uniforms):
         tasks = sft.task_losses(params, rows, model, config)
@@ -131,7 +131,7 @@ def test_pytorch_trains_at_the_same_sizes_with_the_same_settings(size):
     for name, decay in theirs.WEIGHT_DECAY.items():
         stage = config[name]
         assert stage.peak_lr == theirs.PEAK_LR
-        assert (stage.weight_decay, descent.MAX_GRAD_NORM) == (decay, 10.0)
+        assert (stage.weight_decay, optimizer.MAX_GRAD_NORM) == (decay, 10.0)
 
 
 @pytest.mark.parametrize("stage", ["rft", "sft"])
@@ -146,8 +146,8 @@ def test_pytorch_steps_as_optax_does(config, stage, monkeypatch):
     named = torch_names(runs, torch.tensor(start))
     settings = training.make_config("default", num_steps)[stage]
     # Clipping is done with the gradient there and with the step here.
-    monkeypatch.setattr(descent, "MAX_GRAD_NORM", math.inf)
-    tx = descent.make_optimizer(settings)
+    monkeypatch.setattr(optimizer, "MAX_GRAD_NORM", math.inf)
+    tx = optimizer.make_optimizer(settings)
     state = tx.init(named)
     for i, gradient in enumerate(gradients):
         runs.step(i)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import combinatorial, preprocess, stages, training
+from thesis_rl import combinatorial, stages
 from thesis_rl.folds import combinatorial_folds
+from thesis_rl.learning import network, preprocess
 from thesis_rl.types import Split
 
 T, N = 23, 3
@@ -21,7 +22,7 @@ SETTINGS = {
 }
 CONFIG = small_problems.config(SETTINGS)
 FIT = jax.jit(preprocess.fit, static_argnames="config")
-TRAIN = jax.jit(training.train, static_argnames="config")
+TRAIN = jax.jit(network.train, static_argnames="config")
 
 
 def make_folds(num_days=T, num_groups=4, num_test_groups=2, reach=1):
@@ -103,7 +104,7 @@ def test_a_split_reads_its_training_days_and_no_others(panel):
 
     def learn(panel):
         scaler = FIT(panel, split, config=CONFIG.labels)
-        job = training.Job(jax.random.key(0), split, scaler)
+        job = network.Job(jax.random.key(0), split, scaler)
         return scaler, TRAIN(job, panel, config=CONFIG)
 
     learned = learn(panel)
@@ -121,13 +122,13 @@ def test_a_path_joins_what_each_split_alone_says_of_its_tested_days(panel):
         key, panel, combination, CONFIG, stages.UNWATCHED
     )
     chex.assert_shape(joined, (1, 3, T, N, 5))
-    predict = jax.jit(training.predict, static_argnames=("num_days", "config"))
+    predict = jax.jit(network.predict, static_argnames=("num_days", "config"))
     for index in (0, len(folds.train) - 1):
         split = Split(jnp.asarray(folds.train[index]))
         scaler = FIT(panel, split, config=CONFIG.labels)
         own_key = jax.random.fold_in(key, CONFIG.num_seeds)
         run_key = jax.random.fold_in(jax.random.fold_in(own_key, 0), T + 1 + index)
-        params, _ = TRAIN(training.Job(run_key, split, scaler), panel, config=CONFIG)
+        params, _ = TRAIN(network.Job(run_key, split, scaler), panel, config=CONFIG)
         alone = predict(params["rft"], panel, scaler, 0, num_days=T, config=CONFIG)
         serves = combination.split == index
         assert serves.sum() == folds.test[index].sum()

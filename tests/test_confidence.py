@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from thesis_rl import calibration, confidence, files, preprocess
-from thesis_rl.calibration import Calibrator, Scaling
+from thesis_rl import confidence, files
+from thesis_rl.learning import calibration, preprocess
+from thesis_rl.learning.calibration import Calibrator, Scaling
 
 F, TEST_DAYS, N, A, C = 3, 4, 2, 5, 3
 

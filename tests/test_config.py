@@ -7,7 +7,7 @@ import pytest
 
 from experiments import rft
 from thesis_rl import config as config_lib
-from thesis_rl import training
+from thesis_rl.learning import network
 
 UNCOMMITTED = {
     "calm": {
@@ -158,7 +158,7 @@ def test_claims_without_a_stance_are_allowed():
     config_lib.check(config)
 
 
-@pytest.mark.parametrize("names", [(), ("exact",), tuple(training.ABLATIONS)])
+@pytest.mark.parametrize("names", [(), ("exact",), tuple(network.ABLATIONS)])
 def test_ablations_are_none_some_or_all(names):
     config = rft.get_config("smoke")
     config.ablations = names

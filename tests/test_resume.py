@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import descent, preparation, progress, resume, run_folder
+from thesis_rl import preparation, progress, resume, run_folder
+from thesis_rl.learning import optimizer
 from thesis_rl.resume import Saves
 
 SAME = {"config": "a", "devices": "1 cpu"}
@@ -18,7 +19,7 @@ SAME = {"config": "a", "devices": "1 cpu"}
 def state(step):
     params = {"policy": {"x": jnp.full((4, 3), float(step))}}
     metrics = {"reward": jnp.arange(20.0).reshape(4, 5)}
-    return descent.State(params, (jnp.int32(step), {"mu": params}), None, metrics)
+    return optimizer.State(params, (jnp.int32(step), {"mu": params}), None, metrics)
 
 
 def test_the_last_save_of_a_stage_comes_back_as_it_was(tmp_path):

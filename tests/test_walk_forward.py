@@ -10,7 +10,8 @@ import pytest
 import small_problems
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import preparation, preprocess, stages, training, walk_forward
+from thesis_rl import preparation, stages, walk_forward
+from thesis_rl.learning import network, preprocess
 from thesis_rl.trading import backtest, books
 
 T, N, TEST_DAYS, REACH = 60, 3, 10, 4
@@ -168,7 +169,7 @@ def test_rows_of_the_training_window_matter(program, panel, other_panel, outcome
 def test_a_forecast_reads_its_own_row_alone(panel, folds, outcome):
     fold, scaler = jax.tree.map(lambda x: x[1], (folds, outcome.scalers))
     params = jax.tree.map(lambda x: x[0, 1], outcome.params["rft"])
-    predict = jax.jit(training.predict, static_argnames=("num_days", "config"))
+    predict = jax.jit(network.predict, static_argnames=("num_days", "config"))
     first = fold.test_start
     forecasts = predict(params, panel, scaler, first, TEST_DAYS, CONFIG)
     expected = jax.tree.map(lambda x: x[0], forecasts_of(outcome, 1)["rft"])
@@ -269,8 +270,8 @@ def test_forecasts_in_blocks_are_those_of_all_days_at_once(
 ):
     panel = jax.device_put(panel)
     scaler = preprocess.fit(panel, small_problems.fold(0, 20, 22, 32), ALONE.labels)
-    params = training.initialise(KEY(), panel, ALONE)
+    params = network.initialise(KEY(), panel, ALONE)
     asked = params, panel, scaler, 22, TEST_DAYS, ALONE
-    whole = training.predict(*asked)
-    monkeypatch.setattr(training, "PREDICTED_ROWS", N * days_at_once)
-    chex.assert_trees_all_close(training.predict(*asked), whole, rtol=1e-6)
+    whole = network.predict(*asked)
+    monkeypatch.setattr(network, "PREDICTED_ROWS", N * days_at_once)
+    chex.assert_trees_all_close(network.predict(*asked), whole, rtol=1e-6)

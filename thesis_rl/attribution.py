@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import preprocess, sft, training
-from thesis_rl.preprocess import Scaler
+from thesis_rl.learning import network, preprocess, sft
+from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 from thesis_rl.types import Params
 from thesis_rl.walk_forward import Forecasts
@@ -100,5 +100,5 @@ def explain(
 def ensemble(params: Params, inputs: jax.Array, config: FrozenConfigDict) -> Forecasts:
     """Averages the probabilities of all seeds [S, ...] for the inputs [2 D]."""
     logits = jax.vmap(sft.make_model(config).apply, in_axes=(0, None))(params, inputs)
-    said = jax.vmap(training.spell_out)(logits)
+    said = jax.vmap(network.spell_out)(logits)
     return jax.tree.map(lambda x: x.mean(axis=0), said)

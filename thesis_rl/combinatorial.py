@@ -13,11 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import parallel, preprocess, stages, training
+from thesis_rl import parallel, stages
 from thesis_rl.folds import CombinatorialFolds
-from thesis_rl.preprocess import Scaler
+from thesis_rl.learning import network, preprocess
+from thesis_rl.learning.network import Job
+from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.stages import Watch
-from thesis_rl.training import Job
 from thesis_rl.types import Panel, Params, Split
 
 NUM_TEST_GROUPS = 2  # Of days, left out together.
@@ -82,9 +83,9 @@ def train_and_predict(
       The final stage's decision probabilities, [S, num_paths, T, N, A].
     """
     jobs = lay_out(key, panel, combination, config)
-    runs = dict.fromkeys(training.stages(config)[:2], len(jobs.scaler.mean))
+    runs = dict.fromkeys(network.stages(config)[:2], len(jobs.scaler.mean))
     params, _ = stages.train(jobs, runs, panel, config, watch, "paths_")
-    final = params[training.final_stage(params)]
+    final = params[network.final_stage(params)]
     return ask(final, jobs.scaler, panel, combination, config)
 
 
@@ -142,7 +143,7 @@ def ask(
         own, scaler = jax.tree.map(lambda x: x[i], (params, scalers))
 
         def forecast(first_day):
-            return training.predict(
+            return network.predict(
                 own, panel, scaler, first_day, length, config
             ).decision
 

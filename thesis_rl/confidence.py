@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from thesis_rl import calibration, stats
-from thesis_rl.calibration import Calibrator, Scaling
+from thesis_rl import stats
+from thesis_rl.learning import calibration
+from thesis_rl.learning.calibration import Calibrator, Scaling
 
 NUM_BINS = 15
 

@@ -2,8 +2,9 @@
 
 import math
 
-from thesis_rl import regressors, rewards, rft, training
+from thesis_rl import regressors
 from thesis_rl.data import event_settings, features, labels
+from thesis_rl.learning import network, rewards, rft
 from thesis_rl.thesis import claims
 from thesis_rl.trading import pace, portfolio
 
@@ -55,7 +56,7 @@ LOWER_BOUNDS = {
     "report.thesis_stride": 1,
 }
 SUBSETS = {
-    "ablations": tuple(training.ABLATIONS),
+    "ablations": tuple(network.ABLATIONS),
     "baselines": tuple(regressors.LEARNED),
 }
 ABOVE_ZERO = (

@@ -6,8 +6,9 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from thesis_rl import judgement, training, walk_forward
+from thesis_rl import judgement, walk_forward
 from thesis_rl.judgement import Result
+from thesis_rl.learning import network
 from thesis_rl.preparation import Experiment, arguments
 from thesis_rl.progress import Follower, Standing
 from thesis_rl.resume import Saves
@@ -47,7 +48,7 @@ def execute(
     )
 
     def rows_per_step(stage: str) -> int:
-        return training.settings(stage, config).batch_days * num_names
+        return network.settings(stage, config).batch_days * num_names
 
     started = time.perf_counter()
     follower = Follower(rows_per_step, tell, saves, save_seconds)

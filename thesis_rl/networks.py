@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import calibration, preprocess, stages, training
-from thesis_rl.calibration import Calibrator
-from thesis_rl.preprocess import Scaler
+from thesis_rl import stages
+from thesis_rl.learning import calibration, network, preprocess
+from thesis_rl.learning.calibration import Calibrator
+from thesis_rl.learning.network import Forecasts, Job
+from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.stages import Watch
-from thesis_rl.training import Forecasts, Job
 from thesis_rl.types import Fold, Metrics, Panel, Params
 
 
@@ -55,8 +56,8 @@ def train_and_predict(
     scalers, jobs = lay_out(key, panel, windows, config)
     num_runs = len(jobs.scaler.mean)
     num_seeded = num_runs - len(folds.train_stop)  # Of ablations no other is asked.
-    runs = dict.fromkeys(training.stages(config), num_seeded)
-    runs |= dict.fromkeys(training.stages(config)[:2], num_runs)
+    runs = dict.fromkeys(network.stages(config), num_seeded)
+    runs |= dict.fromkeys(network.stages(config)[:2], num_runs)
     params, metrics = stages.train(jobs, runs, panel, config, watch)
     return ask(params, metrics, panel, windows, scalers, config)
 
@@ -119,7 +120,7 @@ def ask(
     num_seeded = config.num_seeds * num_folds
     folds, own = at(slice(num_folds), (windows, scalers))
     judges = at(slice(num_folds, None), (scalers, windows))
-    final = params[training.final_stage(params)]
+    final = params[network.final_stage(params)]
     outsiders = jax.tree.map(lambda x: x[num_seeded:], final)
     grid = config.num_seeds, num_folds
     by_fold = lambda x: x.reshape(*grid, *x.shape[1:])  # noqa: E731
@@ -130,7 +131,7 @@ def ask(
         fold, scaler = at(index, (folds, own))
         days = fold.test_start, config.folds.test_days
         return {
-            stage: training.predict(x, panel, scaler, *days, config)
+            stage: network.predict(x, panel, scaler, *days, config)
             for stage, x in at((seed, index), first[0]).items()
         }
 
@@ -161,7 +162,7 @@ def calibrate(
       The calibrator.
     """
     num_days = calibration_days(config)
-    forecasts = training.predict(
+    forecasts = network.predict(
         params, panel, scaler, fold.test_start, num_days, config
     )
     rows = jax.tree.map(

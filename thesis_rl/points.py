@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import configs, parallel, preprocess, training
+from thesis_rl import configs, parallel
 from thesis_rl.grid import Point
+from thesis_rl.learning import network, preprocess
 from thesis_rl.preparation import Experiment
 from thesis_rl.sensitivity import line
 from thesis_rl.trading import books
@@ -76,9 +77,9 @@ def train_and_trade(
         fold = jax.tree.map(lambda x: x[index], folds)
         scaler = jax.tree.map(lambda x: x[point * num_folds + index], scalers)
         seed_key = jax.random.fold_in(key, seed)
-        stages, _ = training.train_fold(seed_key, panel, scaler, fold, changed)
-        params = stages[training.final_stage(stages)]
-        forecasts = training.predict(
+        stages, _ = network.train_fold(seed_key, panel, scaler, fold, changed)
+        params = stages[network.final_stage(stages)]
+        forecasts = network.predict(
             params, panel, scaler, fold.test_start, config.folds.test_days, changed
         )
         broken = sum(jnp.sum(~jnp.isfinite(x)) for x in jax.tree.leaves(params))

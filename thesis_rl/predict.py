@@ -7,11 +7,12 @@ import jax
 import numpy as np
 import pandas as pd
 
-from thesis_rl import attribution, calibration, theses
-from thesis_rl.calibration import Scaling
+from thesis_rl import attribution, theses
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
-from thesis_rl.preprocess import Scaler
+from thesis_rl.learning import calibration
+from thesis_rl.learning.calibration import Scaling
+from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.restore import Run, load_run
 from thesis_rl.thesis import generate_thesis, quality
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import preprocess
+from thesis_rl.learning import preprocess
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 from thesis_rl.trading import portfolio
 from thesis_rl.types import Fold, Panel

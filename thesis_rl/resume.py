@@ -12,7 +12,7 @@ import numpy as np
 
 from thesis_rl import files
 from thesis_rl.data.panel import Dataset
-from thesis_rl.descent import State
+from thesis_rl.learning.optimizer import State
 
 _MADE_FOR = "made_for.json"
 

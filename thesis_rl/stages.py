@@ -10,9 +10,10 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import parallel, training
-from thesis_rl.descent import State
-from thesis_rl.training import Job, Stages
+from thesis_rl import parallel
+from thesis_rl.learning import network
+from thesis_rl.learning.network import Job, Stages
+from thesis_rl.learning.optimizer import State
 from thesis_rl.types import Metrics, Panel, Params
 
 
@@ -84,7 +85,7 @@ def train(
     for stage, program in programs.items():
         params, start = program.begin(warm)
         state, step = watch.resume(label + stage, start)
-        num_steps = training.settings(stage, config).num_steps
+        num_steps = network.settings(stage, config).num_steps
         while step < num_steps:
             stop = watch.until(label + stage, step, num_steps)
             state = program.advance(params, state, step, stop)
@@ -92,7 +93,7 @@ def train(
             step = stop
         learned[stage] = program.finish(params, state)
         warm = learned["sft"][0]
-    return training.by_part(learned)
+    return network.by_part(learned)
 
 
 class Program:
@@ -169,8 +170,8 @@ def begin(
 
     def one(own, panel):
         job, warm = own
-        params = training.start(stage, job, warm, panel, config)
-        return params, training.begin(stage, job, params, panel, config)
+        params = network.start(stage, job, warm, panel, config)
+        return params, network.begin(stage, job, params, panel, config)
 
     one_by_one = parallel.spread(one, 1, mesh)  # Drawing in groups is slow to compile.
     return one_by_one((jobs, warm), panel)
@@ -198,7 +199,7 @@ def advance(
 
     def one(own, shared):
         panel, steps = shared
-        return training.advance(stage, *own, panel, steps, config)
+        return network.advance(stage, *own, panel, steps, config)
 
     steps = jnp.int32(first), jnp.int32(stop)
     return parallel.spread(one, group, mesh)((jobs, params, state), (panel, steps))
@@ -215,5 +216,5 @@ def finish(
     mesh: Mesh,
 ) -> Stages:
     """Returns what all networks learned in a stage, parameters and metrics."""
-    one = lambda own, _: training.finish(stage, *own, config)  # noqa: E731
+    one = lambda own, _: network.finish(stage, *own, config)  # noqa: E731
     return parallel.spread(one, group, mesh)((params, state), ())

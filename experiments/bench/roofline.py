@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import parallel, sft
+from thesis_rl import parallel
+from thesis_rl.learning import sft
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 
 REPETITIONS = 200  # Of a product in one call, to be long beside the call itself.

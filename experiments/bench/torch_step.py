@@ -4,7 +4,7 @@ Vectorised over rows and over runs [R, B, ...]: what differs from run to run has
 leading axis, so that eight small networks share each call. All parameters of a run lie
 in one row of a flat array, which is clipped and stepped in a few calls. Draws of a row
 are one array, both theses share what a log-probability is normalised by, and inputs
-are standardised beforehand. The losses are those of `thesis_rl.rft` and `.sft`.
+are standardised beforehand. The losses are those of `learning.rft` and `.sft`.
 """
 
 import math

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from thesis_rl import calibration
-from thesis_rl.calibration import Scaling
-from thesis_rl.training import Forecasts
+from thesis_rl.learning import calibration
+from thesis_rl.learning.calibration import Scaling
+from thesis_rl.learning.network import Forecasts
 
 NUM_ROWS, A, C = 4000, 5, 2
 FIT = jax.jit(calibration.fit, static_argnames="claim_precision")

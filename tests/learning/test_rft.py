@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import losses, policy, preprocess, rewards, rft, sft
+from thesis_rl import policy
+from thesis_rl.learning import losses, preprocess, rewards, rft, sft
 from thesis_rl.thesis.vocabulary import SECTION_NAMES
 
 FOLD = small_problems.fold(0, 40, 45, 55)

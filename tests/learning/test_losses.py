@@ -15,7 +15,8 @@ import small_problems
 from ml_collections import FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import losses, policy, rewards
+from thesis_rl import policy
+from thesis_rl.learning import losses, rewards
 
 WEIGHTS = jnp.array([0.2, 0.3, 0.5])
 SIZES = {2: (2, 2), 3: (1, 2), 4: (1, 1)}  # K: sections, claims; K^theses groups.

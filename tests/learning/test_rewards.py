@@ -11,7 +11,8 @@ import small_problems
 from ml_collections import FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import policy, rewards
+from thesis_rl import policy
+from thesis_rl.learning import rewards
 from thesis_rl.types import Logits, Thesis
 
 P, C = 2, 3

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import preprocess, sft
+from thesis_rl.learning import preprocess, sft
 
 FOLD = small_problems.fold(0, 40, 45, 55)
 STEPS = {"sft.num_steps": 60, "sft.peak_lr": 0.03, "sft.weight_decay": 0.0}

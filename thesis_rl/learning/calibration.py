@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import special
 
-from thesis_rl.training import Forecasts
+from thesis_rl.learning.network import Forecasts
 
 NUM_NEWTON_STEPS = 12
 MIN_INVERSE_TEMPERATURE = 1e-3  # Rows without any signal keep their order, barely.

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import configs, descent, preprocess, rft, sft
-from thesis_rl.descent import State
-from thesis_rl.preprocess import Scaler
+from thesis_rl import configs
+from thesis_rl.learning import optimizer, preprocess, rft, sft
+from thesis_rl.learning.optimizer import State
+from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
 
 PREDICTED_ROWS = 8192  # At a time.
@@ -99,7 +100,7 @@ def begin(
     """Stands at the start of one stage of one network; arguments as of `advance`."""
     changed = of_stage(stage, config)
     learned, loss_fn = _objective(stage, job, params, panel, changed)
-    return descent.begin(learned, loss_fn, settings(stage, changed))
+    return optimizer.begin(learned, loss_fn, settings(stage, changed))
 
 
 def advance(
@@ -128,7 +129,7 @@ def advance(
     changed = of_stage(stage, config)
     _, loss_fn = _objective(stage, job, params, panel, changed)
     _, key = keys(job.key, stage, config)
-    return descent.advance(key, state, loss_fn, settings(stage, changed), *steps)
+    return optimizer.advance(key, state, loss_fn, settings(stage, changed), *steps)
 
 
 def finish(

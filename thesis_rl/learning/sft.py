@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import descent, losses, policy, preprocess
-from thesis_rl.preprocess import Scaler
+from thesis_rl import policy
+from thesis_rl.learning import losses, optimizer, preprocess
+from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.types import Fold, Metrics, Panel, Params, Row, Split
 
 
@@ -42,7 +43,7 @@ def objective(
     scaler: Scaler,
     fold: Fold | Split,
     config: FrozenConfigDict,
-) -> tuple[Params, descent.LossFn]:
+) -> tuple[Params, optimizer.LossFn]:
     """Sets what imitation descends: where it starts, and the loss of a minibatch.
 
     Args:
@@ -61,7 +62,7 @@ def objective(
     def loss_fn(state, key, step):
         rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_days)
         per_row = task_losses(state["policy"], rows, model)  # [3, B]
-        tasks = jnp.stack([descent.weighted_mean(x, rows.weight) for x in per_row])
+        tasks = jnp.stack([optimizer.weighted_mean(x, rows.weight) for x in per_row])
         if learned:
             loss = losses.combine_uncertain(tasks, state["log_variances"])
         else:
@@ -94,5 +95,5 @@ def fit(
       The final parameters, and metrics with a leading axis [num_steps].
     """
     start, loss_fn = objective(params, panel, scaler, fold, config)
-    end, metrics = descent.minimise(key, start, loss_fn, config.sft)
+    end, metrics = optimizer.minimise(key, start, loss_fn, config.sft)
     return end["policy"], metrics

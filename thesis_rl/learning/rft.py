@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import descent, losses, policy, preprocess, rewards
-from thesis_rl.preprocess import Scaler
-from thesis_rl.sft import make_model
+from thesis_rl import policy
+from thesis_rl.learning import losses, optimizer, preprocess, rewards
+from thesis_rl.learning.preprocess import Scaler
+from thesis_rl.learning.sft import make_model
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Row, Split
 
 ESTIMATORS = {
@@ -122,7 +123,7 @@ def objective(
     scaler: Scaler,
     fold: Fold | Split,
     config: FrozenConfigDict,
-) -> tuple[Params, descent.LossFn]:
+) -> tuple[Params, optimizer.LossFn]:
     """Sets what reinforcement descends: where it starts, and the loss of a minibatch.
 
     Args:
@@ -149,7 +150,7 @@ def objective(
         loss, metrics = row_loss(
             state["policy"], uniforms, rows, weights, model, config
         )
-        mean = lambda x: descent.weighted_mean(x, rows.weight)  # noqa: E731
+        mean = lambda x: optimizer.weighted_mean(x, rows.weight)  # noqa: E731
         loss, metrics = mean(loss), jax.tree.map(mean, metrics)
         if stage.kl_coef:
             kl = mean(divergence(state["policy"], params, rows, model))
@@ -206,5 +207,5 @@ def fit(
     """
     stage = config.rft
     start, loss_fn = objective(params, panel, scaler, fold, config)
-    end, metrics = descent.minimise(key, start, loss_fn, stage)
+    end, metrics = optimizer.minimise(key, start, loss_fn, stage)
     return average(params, end["policy"], stage.keep), metrics

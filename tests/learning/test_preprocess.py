@@ -9,7 +9,7 @@ import small_problems
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import preprocess
+from thesis_rl.learning import preprocess
 from thesis_rl.types import Split
 
 FOLD = small_problems.fold(10, 40, 45, 55)

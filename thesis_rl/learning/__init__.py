@@ -1,0 +1,1 @@
+"""What one network learns from one window."""
