@@ -35,23 +35,14 @@ from experiments.command import (  # noqa: E402
     prepare_machine,
     run_from_shell,
 )
-from thesis_rl import (  # noqa: E402
-    configs,  # noqa: E402
-    evaluation,
-    files,
-    judgement,
-    preparation,
-    regressors,
-    scoring,
-    stats,
-    walk_forward,
-)
-from thesis_rl.preparation import Experiment  # noqa: E402
+from thesis_rl import configs, evaluation, files, judgement, scoring, stats  # noqa: E402
 from thesis_rl.sensitivity import line  # noqa: E402
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 from thesis_rl.trading.backtest import Ledger  # noqa: E402
 from thesis_rl.trading.portfolio import MAPPINGS  # noqa: E402
-from thesis_rl.walk_forward import Outcome  # noqa: E402
+from thesis_rl.walk_forward import experiment, program, regressors
+from thesis_rl.walk_forward.experiment import Experiment  # noqa: E402
+from thesis_rl.walk_forward.program import Outcome  # noqa: E402
 
 CELLS = (("linear", 1260), ("nonlinear", 1260), ("linear", 320), ("nonlinear", 320))
 FIRST, FIRST_NULL = 1000, 2000  # Seeds of markets that no tuning has seen.
@@ -109,7 +100,7 @@ def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
     """Simulates one market, with oracles and regressions in place of baselines."""
     # A frozen config hashes what it was made from: one that changed compiles again.
     changed = configs.with_changes(config, {"data.synthetic.seed": seed})
-    prepared = preparation.prepare(changed)
+    prepared = experiment.prepare(changed)
     dataset, folds = prepared.dataset, prepared.folds
     unseen = slice(folds.test_start[0], folds.test_stop[-1])
     true_label = np.searchsorted(
@@ -142,7 +133,7 @@ def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
 def score_market(market: Experiment, config: FrozenConfigDict) -> Scores:
     """Trains on one market and scores every book and the theses."""
     market = market._replace(config=config)
-    outcome = walk_forward.run(*preparation.arguments(market), config)
+    outcome = program.run(*experiment.arguments(market), config)
     outcome = jax.tree.map(np.asarray, outcome)
     return Scores(score_books(market, outcome), measure_honesty(market, outcome))
 
@@ -153,7 +144,7 @@ def measure_honesty(market: Experiment, outcome: Outcome) -> Honesty:
         stage: jax.tree.map(lambda x: x.mean(axis=0), f)
         for stage, f in outcome.forecasts.items()
     }
-    final = walk_forward.final_stage(forecasts)
+    final = program.final_stage(forecasts)
     _, theses = judgement.measure_theses(market, outcome, forecasts, final)
     measured = judgement.calibration(market, outcome, forecasts[final].decision)
     return Honesty(
@@ -225,8 +216,8 @@ def net_sharpe(ledger: Ledger, benchmark: scoring.Benchmark, bps: float) -> floa
 def score_paces(market: Experiment, config: FrozenConfigDict) -> dict[str, Score]:
     """Trains the recipe of `rft_path.py` once and trades it at every pace and cost."""
     market = market._replace(config=config)
-    key, panel, traded, windows, baselines = preparation.arguments(market)
-    trained = walk_forward.train_and_predict(
+    key, panel, traded, windows, baselines = experiment.arguments(market)
+    trained = program.train_and_predict(
         key, panel, windows.folds, windows.held_out, config
     )
     given = trained, None, panel, traded, windows, baselines
@@ -240,7 +231,7 @@ def score_paces(market: Experiment, config: FrozenConfigDict) -> dict[str, Score
                 "backtest.half_spread_bps": bps,
             }
             changed = configs.with_changes(config, changes)
-            outcome = jax.tree.map(np.asarray, walk_forward.trade(*given, changed))
+            outcome = jax.tree.map(np.asarray, program.trade(*given, changed))
             benchmark = make_benchmark(market, outcome)
             books = {k: x["expected"] for k, x in outcome.ledgers.items()}
             at_cost.append(score_ledger(line(books["paced"], -1), benchmark))

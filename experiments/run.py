@@ -64,7 +64,6 @@ def run(
         files,
         fingerprint,
         judgement,
-        preparation,
         record,
         registry,
         report,
@@ -73,6 +72,7 @@ def run(
     )
     from thesis_rl.data import panel
     from thesis_rl.resume import Saves, identity
+    from thesis_rl.walk_forward import experiment as experiment_lib
 
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
@@ -87,7 +87,7 @@ def run(
         began[text] = time.perf_counter()
         say(text)
 
-    prepared = preparation.prepare(config, note)
+    prepared = experiment_lib.prepare(config, note)
     for notice in prepared.dataset.report.get("notices", ()):
         say(notice)
     loaded = time.perf_counter()
@@ -131,14 +131,14 @@ def run(
 @contextlib.contextmanager
 def agreement() -> Iterator[None]:
     """Stops every process where what one of them does here fails."""
-    from thesis_rl import parallel
+    from thesis_rl.walk_forward import devices
 
     failure = None
     try:
         yield
     except (ValueError, OSError) as error:
         failure = error
-    if parallel.any_process(failure is not None):
+    if devices.any_process(failure is not None):
         raise failure or ValueError("another process stopped; it says why")
 
 

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 import small_problems
 
-from thesis_rl import preparation, walk_forward
 from thesis_rl.progress import Follower
+from thesis_rl.walk_forward import experiment, program
 
 NUM_DAYS, NUM_NAMES, REACH = 60, 3, 4
 CONFIG = small_problems.config(
@@ -30,12 +30,12 @@ CONFIG = small_problems.config(
 def train() -> dict[str, np.ndarray]:
     """Returns all that twelve networks learned, by place."""
     panel = jax.device_get(small_problems.noise_panel(NUM_DAYS, NUM_NAMES))
-    folds = walk_forward.make_folds(
+    folds = program.make_folds(
         NUM_DAYS, train_days=20, test_days=10, label_horizon=REACH, embargo_days=2
     )
-    folds = walk_forward.with_final_fold(folds, NUM_DAYS, label_horizon=REACH)
-    windows = preparation.make_windows(folds, NUM_DAYS, REACH, CONFIG)
-    trained = walk_forward.train_and_predict(
+    folds = program.with_final_fold(folds, NUM_DAYS, label_horizon=REACH)
+    windows = experiment.make_windows(folds, NUM_DAYS, REACH, CONFIG)
+    trained = program.train_and_predict(
         jax.random.key(0),
         panel,
         windows.folds,

@@ -9,7 +9,7 @@ import pytest
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from tests import small_problems
-from thesis_rl import experiment, preparation, walk_forward
+from thesis_rl import experiment
 from thesis_rl.data.panel import Dataset
 from thesis_rl.learning.calibration import Calibrator, Scaling
 from thesis_rl.learning.preprocess import Scaler
@@ -18,7 +18,9 @@ from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.trading.backtest import MAPPINGS, Ledger
 from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
 from thesis_rl.types import Market
-from thesis_rl.walk_forward import Forecasts, Outcome
+from thesis_rl.walk_forward import experiment as experiment_lib
+from thesis_rl.walk_forward import program
+from thesis_rl.walk_forward.program import Forecasts, Outcome
 
 T, N, C, A = 140, 3, 3, len(DECISION_LABELS)
 REACH = 3
@@ -150,11 +152,11 @@ def run(stages, num_seeds, num_steps, text="plain", synthetic=False, rich=False)
     plain.claims = ConfigDict({f"claim {i} {text}": {} for i in range(C)})
     plain.backtest.cvar_limit = 0.01 * rich
     config = FrozenConfigDict(plain)
-    folds = walk_forward.make_folds(T, label_horizon=REACH, **FOLDS)
+    folds = program.make_folds(T, label_horizon=REACH, **FOLDS)
     names = ("equal_weight", "momentum", "best_constant", "sign_of_vol", "hold")
     days = len(folds.test_start) * FOLDS["test_days"]
     others = {name: rng.normal(size=(days, N)) for name in names}
-    prepared = preparation.Experiment(
+    prepared = experiment_lib.Experiment(
         config, dataset(rng, text, synthetic, rich), folds, others
     )
     drawn = outcome(rng, config, stages, len(folds.test_start), num_steps, rich)

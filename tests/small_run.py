@@ -5,7 +5,8 @@ import functools
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import experiment, files, judgement, preparation, record, run_folder
+from thesis_rl import experiment, files, judgement, record, run_folder
+from thesis_rl.walk_forward import experiment as experiment_lib
 
 CLAIMS = ("strong_momentum", "short_term_momentum", "high_volatility")
 FEATURES = ("f_quality", "f_momentum", "mom10", "vol", "mom10_rel", "volume_ratio")
@@ -29,7 +30,7 @@ def config() -> FrozenConfigDict:
 
 @functools.cache
 def result() -> judgement.Result:
-    return experiment.run(preparation.prepare(config()))
+    return experiment.run(experiment_lib.prepare(config()))
 
 
 def write(path):

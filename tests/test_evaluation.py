@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import baselines, evaluation, judgement, stats
+from thesis_rl import evaluation, judgement, stats
 from thesis_rl.sensitivity import line
 from thesis_rl.trading import books as books_lib
 from thesis_rl.trading import portfolio
+from thesis_rl.walk_forward import baselines
 
 
 @pytest.fixture(scope="module")

@@ -133,8 +133,10 @@ def test_jit_stands_at_the_outermost_edge():
     assert jitted == edge
 
 
-@pytest.mark.parametrize("text", ["import os", "from thesis_rl import walk_forward"])
+@pytest.mark.parametrize(
+    "text", ["import os", "from thesis_rl.walk_forward import program as walk_forward"]
+)
 def test_the_walls_would_see_a_breach(tmp_path, text):
     path = tmp_path / "module.py"
     path.write_text(f"def f():\n    {text}\n", encoding="utf-8")
-    assert set(imports(path)) & {"os", "thesis_rl.walk_forward"}
+    assert set(imports(path)) & {"os", "thesis_rl.walk_forward.program"}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from thesis_rl import files, regimes, stats
-from thesis_rl.folds import make_folds
+from thesis_rl.walk_forward.folds import make_folds
 
 T, FIRST, LAST = 900, 300, 840
 FOLDS = make_folds(T, train_days=290, test_days=180, label_horizon=10)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import preparation, progress, resume, run_folder
+from thesis_rl import progress, resume, run_folder
 from thesis_rl.learning import optimizer
 from thesis_rl.resume import Saves
+from thesis_rl.walk_forward import experiment
 
 SAME = {"config": "a", "devices": "1 cpu"}
 
@@ -46,7 +47,7 @@ def test_saves_of_another_training_are_refused(tmp_path):
 
 
 def test_identity_sees_config_data_code_and_devices():
-    prepared = preparation.prepare(small_run.config())
+    prepared = experiment.prepare(small_run.config())
     config, dataset = prepared.config.to_dict(), prepared.dataset
     first = resume.identity(config, dataset, "abc")
     assert first == resume.identity(config, dataset, "abc")

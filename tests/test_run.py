@@ -19,15 +19,9 @@ import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import run as command
-from thesis_rl import (
-    checkpoint,
-    experiment,
-    preparation,
-    registry,
-    thesis,
-    trials,
-    walk_forward,
-)
+from thesis_rl import checkpoint, experiment, registry, thesis, trials
+from thesis_rl.walk_forward import experiment as experiment_lib
+from thesis_rl.walk_forward import program
 
 ROOT = pathlib.Path(__file__).parents[1]
 METRICS = {
@@ -221,11 +215,11 @@ def test_a_folder_that_holds_a_run_is_refused(folder):
 )
 def test_data_that_cannot_run_is_explained(changes, message):
     with pytest.raises(ValueError, match=message):
-        preparation.prepare(changed(changes))
+        experiment_lib.prepare(changed(changes))
 
 
 def test_a_fold_without_a_single_label_is_named():
-    prepared = preparation.prepare(small_run.config())
+    prepared = experiment_lib.prepare(small_run.config())
     panel = prepared.dataset.panel
     labelled = np.array(panel.labelled)
     start, stop = prepared.folds.train_start[1], prepared.folds.train_stop[1]
@@ -233,7 +227,7 @@ def test_a_fold_without_a_single_label_is_named():
     dataset = prepared.dataset._replace(panel=panel._replace(labelled=labelled))
     first = prepared.dataset.dates[start].date()
     with pytest.raises(ValueError, match=f"trains from {first} to .* has no row"):
-        preparation.check_training_rows(dataset, prepared.folds)
+        experiment_lib.check_training_rows(dataset, prepared.folds)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +245,7 @@ def test_training_that_diverges_is_not_reported(broken, message, monkeypatch):
         for stage, p in result.outcome.params.items()
     }
     outcome = result.outcome._replace(params=params)
-    monkeypatch.setattr(walk_forward, "run", lambda *_: outcome)
+    monkeypatch.setattr(program, "run", lambda *_: outcome)
     with pytest.raises(ValueError, match=f"training diverged: .* {message}"):
         experiment.execute(result.experiment)
 
@@ -284,7 +278,7 @@ def test_ctrl_c_ends_in_one_line(tmp_path):
 
 
 def test_one_ticker_runs_on_absolute_labels():
-    prepared = preparation.prepare(
+    prepared = experiment_lib.prepare(
         changed(
             {
                 "data.synthetic.num_names": 1,

@@ -16,13 +16,13 @@ from thesis_rl import (
     files,
     grid,
     inference,
-    preparation,
     selection,
     stats,
     sweep,
     trials,
 )
 from thesis_rl.scoring import Book
+from thesis_rl.walk_forward import experiment as experiment_lib
 
 NOW = datetime.datetime(2025, 1, 2, tzinfo=datetime.UTC)
 REAL = {"size": "full", "data.synthetic.num_days": 520, "folds.num_folds": 15}
@@ -33,7 +33,7 @@ NUM_DAYS = 300
 def experiment():
     """Simulated prices that pass for real ones."""
     config = configs.with_changes(small_run.config(), REAL)
-    prepared = preparation.prepare(config)
+    prepared = experiment_lib.prepare(config)
     report = prepared.dataset.report | {"synthetic": False}
     return prepared._replace(dataset=prepared.dataset._replace(report=report))
 

@@ -9,7 +9,8 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import verify
 from experiments.command import call
-from thesis_rl import experiment, preparation, record, run_folder
+from thesis_rl import experiment, record, run_folder
+from thesis_rl.walk_forward import experiment as experiment_lib
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def folder(tmp_path_factory):
     config = ConfigDict(small_run.config().to_dict())
     config.data.update(source="us6", start="2022-06-01")
     config.rft.num_steps = 0
-    result = experiment.run(preparation.prepare(FrozenConfigDict(config)))
+    result = experiment.run(experiment_lib.prepare(FrozenConfigDict(config)))
     folder = run_folder.claim(tmp_path_factory.mktemp("run"), config.to_dict())
     counts = record.write(result, folder)
     assert counts["evidence"]["num_problems"] == 0

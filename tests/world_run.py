@@ -31,11 +31,12 @@ from rich.console import Console
 from experiments import fetch as fetch_command
 from experiments import rft, rft_full
 from experiments import run as run_command
-from thesis_rl import experiment, preparation
+from thesis_rl import experiment
 from thesis_rl.data.sources import treasury
 from thesis_rl.data.sources.client import Client
-from thesis_rl.preparation import Experiment
-from thesis_rl.walk_forward import Outcome
+from thesis_rl.walk_forward import experiment as experiment_lib
+from thesis_rl.walk_forward.experiment import Experiment
+from thesis_rl.walk_forward.program import Outcome
 
 KEYS = {
     "FRED_API_KEY": "0f0f0f0f11112222333344445555abcd",
@@ -152,7 +153,7 @@ def within(which: str) -> Iterator[None]:
 def prepared(which: str) -> Experiment:
     """Builds the panel and the folds of a world."""
     with within(which):
-        return preparation.prepare(config())
+        return experiment_lib.prepare(config())
 
 
 def column(which: str, feature: str) -> np.ndarray:

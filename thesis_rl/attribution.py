@@ -10,7 +10,7 @@ from thesis_rl.learning import network, preprocess, sft
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 from thesis_rl.types import Params
-from thesis_rl.walk_forward import Forecasts
+from thesis_rl.walk_forward.program import Forecasts
 
 NUM_STEPS = 512  # For `explain`: a kinked policy's shares sum to within 1e-3.
 

@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl import baselines, scoring, stats
-from thesis_rl.preparation import Experiment
+from thesis_rl import scoring, stats
 from thesis_rl.scoring import Benchmark, Book
 from thesis_rl.sensitivity import line
 from thesis_rl.trading import portfolio
-from thesis_rl.walk_forward import Outcome
+from thesis_rl.walk_forward import baselines
+from thesis_rl.walk_forward.experiment import Experiment
+from thesis_rl.walk_forward.program import Outcome
 
 CONTROLLED = "ensemble_cvar"  # The ensemble under the exposure controller.
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from thesis_rl import judgement, walk_forward
+from thesis_rl import judgement
 from thesis_rl.judgement import Result
 from thesis_rl.learning import network
-from thesis_rl.preparation import Experiment, arguments
 from thesis_rl.progress import Follower, Standing
 from thesis_rl.resume import Saves
-from thesis_rl.walk_forward import Outcome
+from thesis_rl.walk_forward import program
+from thesis_rl.walk_forward.experiment import Experiment, arguments
+from thesis_rl.walk_forward.program import Outcome
 
 Say = Callable[[str], None]
 Tell = Callable[[Standing], None]
@@ -52,7 +53,7 @@ def execute(
 
     started = time.perf_counter()
     follower = Follower(rows_per_step, tell, saves, save_seconds)
-    outcome = walk_forward.run(*given, config, follower)
+    outcome = program.run(*given, config, follower)
     outcome = jax.tree.map(np.asarray, outcome)
     _check_finite(outcome.params)
     seconds = follower.seconds

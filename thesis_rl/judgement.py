@@ -9,22 +9,15 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from thesis_rl import (
-    confidence,
-    evaluation,
-    inference,
-    regimes,
-    scoring,
-    sensitivity,
-    walk_forward,
-)
+from thesis_rl import confidence, evaluation, inference, regimes, scoring, sensitivity
 from thesis_rl.evaluation import CONTROLLED, Scores, unseen
-from thesis_rl.preparation import Experiment
 from thesis_rl.scoring import Book
 from thesis_rl.thesis import quality
 from thesis_rl.trading import portfolio
 from thesis_rl.types import Thesis
-from thesis_rl.walk_forward import Forecasts, Outcome
+from thesis_rl.walk_forward import program
+from thesis_rl.walk_forward.experiment import Experiment
+from thesis_rl.walk_forward.program import Forecasts, Outcome
 
 PAYOFF_CLIP = 2.0  # As the reward `utility` clips it.
 
@@ -44,7 +37,7 @@ class Result(NamedTuple):
     @property
     def final_stage(self) -> str:
         """The stage whose ensemble is the headline."""
-        return walk_forward.final_stage(self.forecasts)
+        return program.final_stage(self.forecasts)
 
 
 def judge(
@@ -71,7 +64,7 @@ def judge(
         stage: jax.tree.map(lambda x: x.mean(axis=0), f)
         for stage, f in outcome.forecasts.items()
     }
-    final = walk_forward.final_stage(forecasts)
+    final = program.final_stage(forecasts)
     decisions = {stage: f.decision for stage, f in forecasts.items()}
     scores = evaluation.score(experiment, outcome, final)
     judged = measure(experiment, outcome, scores, decisions, final)

@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import configs, parallel
+from thesis_rl import configs
 from thesis_rl.grid import Point
 from thesis_rl.learning import network, preprocess
-from thesis_rl.preparation import Experiment
 from thesis_rl.sensitivity import line
 from thesis_rl.trading import books
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.types import Fold, Market, Panel
+from thesis_rl.walk_forward import devices
+from thesis_rl.walk_forward.experiment import Experiment
 
 
 class Traded(NamedTuple):
@@ -86,8 +87,8 @@ def train_and_trade(
         return forecasts.decision, broken
 
     num_runs = num_points * num_seeds * num_folds
-    mesh = parallel.make_mesh()
-    stated, broken = parallel.in_groups(run, num_runs, config.group_size, mesh)
+    mesh = devices.make_mesh()
+    stated, broken = devices.in_groups(run, num_runs, config.group_size, mesh)
     stated = stated.reshape(num_points, num_seeds, num_days, *stated.shape[2:])
     unseen = jax.tree.map(
         lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market

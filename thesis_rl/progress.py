@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from thesis_rl import parallel
 from thesis_rl.learning.optimizer import State
 from thesis_rl.resume import Saves
+from thesis_rl.walk_forward import devices
 
 LOOK_SECONDS = 2.0  # Between two looks at a training.
 
@@ -67,7 +67,7 @@ class Follower:
     def until(self, stage: str, step: int, num_steps: int) -> int:
         """Goes as far as a few seconds take; one step where the pace is unknown."""
         pace = self._seconds_a_step or LOOK_SECONDS
-        steps = parallel.agree(max(int(LOOK_SECONDS / pace), 1))
+        steps = devices.agree(max(int(LOOK_SECONDS / pace), 1))
         return min(num_steps, step + steps)
 
     def after(
@@ -85,7 +85,7 @@ class Follower:
         self._tell(Standing(stage, stop, num_steps, rows, left, reward))
         self._unsaved[stage] = stop, state
         due = now - self._saved >= self._save_seconds
-        if self._saves and parallel.agree(due):
+        if self._saves and devices.agree(due):
             for name, (done, newest) in self._unsaved.items():
                 self._saves.save(name, done, newest)
             self._unsaved.clear()

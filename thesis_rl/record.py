@@ -11,9 +11,9 @@ import pandas as pd
 from thesis_rl import checkpoint, evaluation, files, theses
 from thesis_rl.judgement import Result
 from thesis_rl.learning.calibration import Calibrator, Scaling
-from thesis_rl.preparation import Experiment
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+from thesis_rl.walk_forward.experiment import Experiment
 
 DAYS_A_PART = 64  # Of a table that is written part by part.
 

@@ -9,8 +9,8 @@ import numpy as np
 from thesis_rl import deflation, inference, trials
 from thesis_rl.fingerprint import config_hash, data_hash, file_hash
 from thesis_rl.judgement import Result
-from thesis_rl.preparation import Experiment
 from thesis_rl.trials import Trial
+from thesis_rl.walk_forward.experiment import Experiment
 
 LEDGER = "trials.jsonl"
 RETURNS_FILE = "daily_returns.csv"

@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import checkpoint, configs, walk_forward
-from thesis_rl import config as config_lib
+from thesis_rl import checkpoint, configs
 from thesis_rl.checkpoint import CheckpointError
 from thesis_rl.learning import preprocess
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Fold, Panel
+from thesis_rl.walk_forward import check as config_lib
+from thesis_rl.walk_forward import program
 
 META_KEYS = (
     "schema_version",
@@ -38,7 +39,7 @@ class Run(NamedTuple):
     @property
     def final_stage(self) -> str:
         """The stage whose ensemble is the headline."""
-        return walk_forward.final_stage(self.arrays["params"])
+        return program.final_stage(self.arrays["params"])
 
 
 def load_run(path: str | Path) -> Run:
@@ -151,7 +152,7 @@ def implied_arrays(config: FrozenConfigDict, num_folds: int) -> dict:
 
     def train(key, panel, fold):
         scaler = preprocess.fit(panel, fold, config.labels)
-        params, _ = walk_forward.train_fold(key, panel, scaler, fold, config)
+        params, _ = program.train_fold(key, panel, scaler, fold, config)
         return params, scaler
 
     fold = Fold(*[struct((), jnp.int32)] * len(Fold._fields))

@@ -9,22 +9,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl import (
-    checkpoint,
-    evaluation,
-    fingerprint,
-    inference,
-    preparation,
-    resume,
-    scoring,
-)
+from thesis_rl import checkpoint, evaluation, fingerprint, inference, resume, scoring
 from thesis_rl.grid import Point
 from thesis_rl.points import Traded, train
 from thesis_rl.points import train_and_trade as train_and_trade
-from thesis_rl.preparation import Experiment
 from thesis_rl.scoring import Book
 from thesis_rl.sensitivity import line
 from thesis_rl.trading.backtest import Ledger
+from thesis_rl.walk_forward import experiment as experiment_lib
+from thesis_rl.walk_forward.experiment import Experiment
 
 Say = Callable[[str], None]
 POINTS_AT_A_TIME = 8  # As many are trained again after an interruption, at most.
@@ -62,7 +55,7 @@ def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
     programs = {}
     for point in points:
         programs.setdefault(point.program, []).append(point)
-    return [(preparation.prepare(c), shared) for c, shared in programs.items()]
+    return [(experiment_lib.prepare(c), shared) for c, shared in programs.items()]
 
 
 def batches(points: Sequence[Point]) -> list[list[Point]]:

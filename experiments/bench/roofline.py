@@ -15,9 +15,9 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import parallel
 from thesis_rl.learning import sft
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
+from thesis_rl.walk_forward import devices
 
 REPETITIONS = 200  # Of a product in one call, to be long beside the call itself.
 
@@ -81,8 +81,8 @@ def compile_step(
     Returns:
       A call that measures how many rows' products the devices do in a second.
     """
-    mesh = parallel.make_mesh()
-    group = parallel.group_size(num_runs, config.group_size, mesh)
+    mesh = devices.make_mesh()
+    group = devices.group_size(num_runs, config.group_size, mesh)
     calls = []
     for layer in layers(config):
         for spec in products(layer):
@@ -123,7 +123,7 @@ def compile_product(
 
         return jax.lax.scan(body, left, length=REPETITIONS)[0]
 
-    split = PartitionSpec(parallel.RUNS)
+    split = PartitionSpec(devices.RUNS)
     sharded = jax.shard_map(
         repeat, mesh=mesh, in_specs=split, out_specs=split, check_vma=False
     )

@@ -23,9 +23,10 @@ from ml_collections import FrozenConfigDict  # noqa: E402
 from experiments import rft  # noqa: E402
 from experiments.bench import process, roofline  # noqa: E402
 from experiments.command import Command, run_from_shell  # noqa: E402
-from thesis_rl import machine, parallel, stages  # noqa: E402
+from thesis_rl import machine  # noqa: E402
 from thesis_rl.learning import network, preprocess  # noqa: E402
 from thesis_rl.types import Fold, Panel  # noqa: E402
+from thesis_rl.walk_forward import devices, train  # noqa: E402
 
 NUM_NAMES = {"default": 20, "yardstick": 8}
 NUM_FOLDS = 22
@@ -93,10 +94,10 @@ def compile_training(
     index = jnp.arange(num_runs)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(config.seed), index)
     own = jax.tree.map(lambda x: x[index % NUM_FOLDS], (folds, scalers))
-    jobs, mesh = network.Job(keys, *own), parallel.make_mesh()
-    given = jobs, num_runs, parallel.replicate(panel, mesh), config, mesh
-    warm, _ = stages.Program("sft", *given).begin(None)
-    program = stages.Program(stage, *given)
+    jobs, mesh = network.Job(keys, *own), devices.make_mesh()
+    given = jobs, num_runs, devices.replicate(panel, mesh), config, mesh
+    warm, _ = train.Program("sft", *given).begin(None)
+    program = train.Program(stage, *given)
     params, state = program.begin(warm)
     jax.block_until_ready(program.advance(params, state, 0, 0))
     num_steps = network.settings(stage, config).num_steps

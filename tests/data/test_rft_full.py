@@ -11,10 +11,10 @@ from ml_collections import ConfigDict, FrozenConfigDict
 from report_reader import Reader
 
 from experiments import rft_full
-from thesis_rl import config as config_lib
 from thesis_rl.data import panel, store
 from thesis_rl.data.sources import treasury
 from thesis_rl.thesis.vocabulary import SECTION_NAMES
+from thesis_rl.walk_forward import check as config_lib
 
 
 @pytest.fixture(scope="module")

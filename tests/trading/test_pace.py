@@ -14,12 +14,14 @@ import small_problems
 from ml_collections import FrozenConfigDict
 
 from experiments import rft_path
-from thesis_rl import config as config_lib
-from thesis_rl import configs, preparation, stages, walk_forward
+from thesis_rl import configs
 from thesis_rl.trading import backtest, pace, portfolio
 from thesis_rl.trading.backtest import Pace
 from thesis_rl.trading.pace import Rule
 from thesis_rl.types import Market
+from thesis_rl.walk_forward import check as config_lib
+from thesis_rl.walk_forward import experiment as experiment_lib
+from thesis_rl.walk_forward import program, train
 
 T, N, TEST_DAYS, REACH, LEAD = 70, 3, 10, 4, 15
 SETTINGS = {
@@ -35,14 +37,14 @@ SETTINGS = {
     "pace.rule": "partial",
 }
 CONFIG = small_problems.config(SETTINGS)
-FOLDS = walk_forward.with_final_fold(
-    walk_forward.make_folds(
+FOLDS = program.with_final_fold(
+    program.make_folds(
         T, train_days=30, test_days=TEST_DAYS, label_horizon=REACH, embargo_days=2
     ),
     T,
     label_horizon=REACH,
 )
-WINDOWS = preparation.make_windows(FOLDS, T, REACH, CONFIG)
+WINDOWS = experiment_lib.make_windows(FOLDS, T, REACH, CONFIG)
 NUM_DAYS = 3 * TEST_DAYS
 KEY = functools.partial(jax.random.key, 0)
 MARKET = jax.device_get(small_problems.noise_market(T, N))
@@ -181,9 +183,7 @@ def run(panel, market=MARKET, key=None, config=CONFIG):
     key = KEY() if key is None else key
     windows = jax.tree.map(jnp.asarray, WINDOWS)
     baselines = jnp.zeros((1, NUM_DAYS, N))
-    return jax.device_get(
-        walk_forward.run(key, panel, market, windows, baselines, config)
-    )
+    return jax.device_get(program.run(key, panel, market, windows, baselines, config))
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def outcome(panel):
 
 def test_a_paced_book_is_a_stage_of_its_own_and_the_headline(outcome):
     assert set(outcome.ledgers) == {"sft", "rft", "paced"}
-    assert walk_forward.final_stage(outcome.ledgers) == "paced"
+    assert program.final_stage(outcome.ledgers) == "paced"
     assert set(outcome.ledgers["paced"]) == set(portfolio.MAPPINGS)
     chex.assert_tree_shape_prefix(outcome.ledgers["paced"], (3, NUM_DAYS))
     chex.assert_tree_shape_prefix(outcome.rules, (len(FOLDS.train_stop),))
@@ -229,11 +229,11 @@ def test_the_future_changes_no_rule(outcome, panel, index):
 
 
 def test_compiles_once(panel, outcome):
-    compiled = stages.advance._cache_size(), walk_forward.trade._cache_size()
+    compiled = train.advance._cache_size(), program.trade._cache_size()
     equal = FrozenConfigDict(CONFIG.to_dict())
     other = run(panel, key=jax.random.key(1), config=equal)
     assert other.rules.unit[0] != outcome.rules.unit[0]
-    assert (stages.advance._cache_size(), walk_forward.trade._cache_size()) == compiled
+    assert (train.advance._cache_size(), program.trade._cache_size()) == compiled
 
 
 STOP = 25

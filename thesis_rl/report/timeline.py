@@ -7,10 +7,10 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.preparation import Experiment
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import BLUE, INK, MUTED, ORANGE, RED, TEAL
 from thesis_rl.types import Fold
+from thesis_rl.walk_forward.experiment import Experiment
 
 LOOK_BACK = 8  # Sessions drawn before the decision.
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl.data.panel import Dataset
-from thesis_rl.regressors import demean
 from thesis_rl.types import Fold
+from thesis_rl.walk_forward.regressors import demean
 
 UNHEDGED = ("equal_weight", "best_constant")  # Judged by the excess over equal weight.
 YEAR, MONTH = 252, 21

@@ -2,11 +2,11 @@
 
 import math
 
-from thesis_rl import regressors
 from thesis_rl.data import event_settings, features, labels
 from thesis_rl.learning import network, rewards, rft
 from thesis_rl.thesis import claims
 from thesis_rl.trading import pace, portfolio
+from thesis_rl.walk_forward import regressors
 
 CHOICES = {
     "rft.estimator": (*rft.ESTIMATORS, "exact"),

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import stages
 from thesis_rl.learning import calibration, network, preprocess
 from thesis_rl.learning.calibration import Calibrator
 from thesis_rl.learning.network import Forecasts, Job
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.stages import Watch
 from thesis_rl.types import Fold, Metrics, Panel, Params
+from thesis_rl.walk_forward import train
+from thesis_rl.walk_forward.train import Watch
 
 
 class Trained(NamedTuple):
@@ -34,7 +34,7 @@ def train_and_predict(
     folds: Fold,
     held_out: Fold,
     config: FrozenConfigDict,
-    watch: Watch = stages.UNWATCHED,
+    watch: Watch = train.UNWATCHED,
 ) -> Trained:
     """Trains and applies all seeds of all folds; rows are shared, never copied.
 
@@ -58,7 +58,7 @@ def train_and_predict(
     num_seeded = num_runs - len(folds.train_stop)  # Of ablations no other is asked.
     runs = dict.fromkeys(network.stages(config), num_seeded)
     runs |= dict.fromkeys(network.stages(config)[:2], num_runs)
-    params, metrics = stages.train(jobs, runs, panel, config, watch)
+    params, metrics = train.train(jobs, runs, panel, config, watch)
     return ask(params, metrics, panel, windows, scalers, config)
 
 

@@ -10,9 +10,10 @@ import pytest
 import small_problems
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import preparation, stages, walk_forward
 from thesis_rl.learning import network, preprocess
 from thesis_rl.trading import backtest, books
+from thesis_rl.walk_forward import experiment, train
+from thesis_rl.walk_forward import program as program_lib
 
 T, N, TEST_DAYS, REACH = 60, 3, 10, 4
 SETTINGS = {
@@ -38,7 +39,7 @@ STAGES = ("sft", "rft", "exact")
 
 def make_folds(**changes):
     settings = {"train_days": 20, "test_days": TEST_DAYS, "label_horizon": REACH}
-    return walk_forward.make_folds(T, **settings | {"embargo_days": 2} | changes)
+    return program_lib.make_folds(T, **settings | {"embargo_days": 2} | changes)
 
 
 # On the host, where a slice compiles nothing.
@@ -60,12 +61,12 @@ def market():
 
 @pytest.fixture(scope="module")
 def folds():
-    return walk_forward.with_final_fold(make_folds(), T, label_horizon=REACH)
+    return program_lib.with_final_fold(make_folds(), T, label_horizon=REACH)
 
 
 @pytest.fixture(scope="module")
 def windows(folds):
-    return preparation.make_windows(folds, T, REACH, CONFIG)
+    return experiment.make_windows(folds, T, REACH, CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def program(market, windows):
     positions = jnp.stack([jnp.zeros((30, N)), jnp.ones((30, N))])
 
     def run(key, panel, config=CONFIG):
-        outcome = walk_forward.run(key, panel, market, windows, positions, config)
+        outcome = program_lib.run(key, panel, market, windows, positions, config)
         return jax.device_get(outcome)
 
     return run
@@ -184,7 +185,7 @@ def test_a_forecast_reads_its_own_row_alone(panel, folds, outcome):
 
 
 def test_a_fold_alone_is_the_fold_in_the_program(panel, folds, outcome):
-    alone = jax.jit(walk_forward.train_fold, static_argnames="config")
+    alone = jax.jit(program_lib.train_fold, static_argnames="config")
     for seed, index in ((0, 0), (1, 2), (1, 3)):
         fold, scaler = jax.tree.map(lambda x, i=index: x[i], (folds, outcome.scalers))
         key = jax.random.fold_in(KEY(), seed)
@@ -199,12 +200,10 @@ def test_a_fold_alone_is_the_fold_in_the_program(panel, folds, outcome):
 
 
 def test_neither_other_folds_nor_padded_groups_matter(panel, outcome):
-    folds = walk_forward.with_final_fold(
-        make_folds(num_folds=2), T, label_horizon=REACH
-    )
-    held_out = preparation.make_windows(folds, T, REACH, ALONE).held_out
+    folds = program_lib.with_final_fold(make_folds(num_folds=2), T, label_horizon=REACH)
+    held_out = experiment.make_windows(folds, T, REACH, ALONE).held_out
     # Three networks of three folds in groups of four: three only fill the last group.
-    trained = walk_forward.train_and_predict(KEY(), panel, folds, held_out, ALONE)
+    trained = program_lib.train_and_predict(KEY(), panel, folds, held_out, ALONE)
     scalers, params, metrics = trained[:3]
     kept = (outcome.params, outcome.metrics)
     kept = jax.tree.map(lambda x: x[:, -3:], kept)
@@ -220,11 +219,11 @@ def test_neither_other_folds_nor_padded_groups_matter(panel, outcome):
 
 
 def test_compiles_once(program, panel, outcome):
-    compiled = stages.advance._cache_size()
+    compiled = train.advance._cache_size()
     equal = FrozenConfigDict(small_problems.config(SETTINGS).to_dict())
     other = program(jax.random.key(1), panel, equal)
     assert not are_equal(other.params, outcome.params)
-    assert stages.advance._cache_size() == compiled
+    assert train.advance._cache_size() == compiled
 
 
 @pytest.mark.parametrize("mapping", backtest.MAPPINGS)
@@ -258,7 +257,7 @@ def test_baselines_are_traded_as_they_are_given(outcome, market, folds):
 
 def test_without_reinforcement_there_is_only_the_supervised_policy(panel, windows):
     config = small_problems.config(SETTINGS | {"rft.num_steps": 0})
-    trained = walk_forward.train_and_predict(
+    trained = program_lib.train_and_predict(
         KEY(), panel, windows.folds, windows.held_out, config
     )
     assert [set(by_stage) for by_stage in trained[1:4]] == [{"sft"}] * 3

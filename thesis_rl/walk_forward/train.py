@@ -10,11 +10,11 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import parallel
 from thesis_rl.learning import network
 from thesis_rl.learning.network import Job, Stages
 from thesis_rl.learning.optimizer import State
 from thesis_rl.types import Metrics, Panel, Params
+from thesis_rl.walk_forward import devices
 
 
 class Watch(Protocol):
@@ -74,8 +74,8 @@ def train(
     Returns:
       NumPy arrays by stage, parameters [R, ...] and metrics [R, num_steps].
     """
-    mesh = parallel.make_mesh()
-    panel = parallel.replicate(panel, mesh)
+    mesh = devices.make_mesh()
+    panel = devices.replicate(panel, mesh)
     programs = {
         stage: Program(stage, jobs, num, panel, config, mesh)
         for stage, num in num_runs.items()
@@ -109,8 +109,8 @@ class Program:
     """
 
     def __init__(self, stage, jobs, num_runs, panel, config, mesh):
-        group = parallel.group_size(num_runs, config.group_size, mesh)
-        self._lay_out = lambda tree: parallel.share_out(
+        group = devices.group_size(num_runs, config.group_size, mesh)
+        self._lay_out = lambda tree: devices.share_out(
             jax.tree.map(lambda x: x[:num_runs], tree), group, mesh
         )
         self._jobs, self._num_runs, self._panel = self._lay_out(jobs), num_runs, panel
@@ -141,7 +141,7 @@ class Program:
 
     def finish(self, params: Params, state: State) -> tuple[Params, Metrics]:
         """Brings what was learned to every process, as NumPy arrays."""
-        return parallel.collect(finish(params, state, **self._grouped), self._num_runs)
+        return devices.collect(finish(params, state, **self._grouped), self._num_runs)
 
 
 def compile_side_by_side(programs: dict[str, Program]) -> None:
@@ -173,7 +173,7 @@ def begin(
         params = network.start(stage, job, warm, panel, config)
         return params, network.begin(stage, job, params, panel, config)
 
-    one_by_one = parallel.spread(one, 1, mesh)  # Drawing in groups is slow to compile.
+    one_by_one = devices.spread(one, 1, mesh)  # Drawing in groups is slow to compile.
     return one_by_one((jobs, warm), panel)
 
 
@@ -202,7 +202,7 @@ def advance(
         return network.advance(stage, *own, panel, steps, config)
 
     steps = jnp.int32(first), jnp.int32(stop)
-    return parallel.spread(one, group, mesh)((jobs, params, state), (panel, steps))
+    return devices.spread(one, group, mesh)((jobs, params, state), (panel, steps))
 
 
 @_of_stage
@@ -217,4 +217,4 @@ def finish(
 ) -> Stages:
     """Returns what all networks learned in a stage, parameters and metrics."""
     one = lambda own, _: network.finish(stage, *own, config)  # noqa: E731
-    return parallel.spread(one, group, mesh)((params, state), ())
+    return devices.spread(one, group, mesh)((params, state), ())

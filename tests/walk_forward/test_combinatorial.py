@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import combinatorial, stages
-from thesis_rl.folds import combinatorial_folds
 from thesis_rl.learning import network, preprocess
 from thesis_rl.types import Split
+from thesis_rl.walk_forward import combinatorial, train
+from thesis_rl.walk_forward.folds import combinatorial_folds
 
 T, N = 23, 3
 SETTINGS = {
@@ -119,7 +119,7 @@ def test_a_path_joins_what_each_split_alone_says_of_its_tested_days(panel):
     combination = combinatorial.combine(folds)
     key = jax.random.key(0)
     joined = combinatorial.train_and_predict(
-        key, panel, combination, CONFIG, stages.UNWATCHED
+        key, panel, combination, CONFIG, train.UNWATCHED
     )
     chex.assert_shape(joined, (1, 3, T, N, 5))
     predict = jax.jit(network.predict, static_argnames=("num_days", "config"))

@@ -7,25 +7,25 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import combinatorial
-from thesis_rl.combinatorial import Combination
-from thesis_rl.folds import make_folds as make_folds
-from thesis_rl.folds import with_final_fold as with_final_fold
 from thesis_rl.learning import network
 from thesis_rl.learning.calibration import Calibrator
 from thesis_rl.learning.network import Forecasts as Forecasts
 from thesis_rl.learning.network import final_stage as final_stage
 from thesis_rl.learning.network import train_fold as train_fold
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.networks import Trained
-from thesis_rl.networks import calibration_days as calibration_days
-from thesis_rl.networks import train_and_predict as train_and_predict
-from thesis_rl.stages import UNWATCHED, Watch
 from thesis_rl.trading import books, pace, portfolio
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.trading.books import Sensitivity
 from thesis_rl.trading.pace import Orders, Rule
 from thesis_rl.types import Fold, Market, Metrics, Panel, Params
+from thesis_rl.walk_forward import combinatorial
+from thesis_rl.walk_forward.combinatorial import Combination
+from thesis_rl.walk_forward.folds import make_folds as make_folds
+from thesis_rl.walk_forward.folds import with_final_fold as with_final_fold
+from thesis_rl.walk_forward.forecast import Trained
+from thesis_rl.walk_forward.forecast import calibration_days as calibration_days
+from thesis_rl.walk_forward.forecast import train_and_predict as train_and_predict
+from thesis_rl.walk_forward.train import UNWATCHED, Watch
 
 
 class Windows(NamedTuple):

@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import baselines, combinatorial, regressors, walk_forward
-from thesis_rl import config as config_lib
-from thesis_rl import folds as folds_lib
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
 from thesis_rl.trading import portfolio
 from thesis_rl.types import Fold
-from thesis_rl.walk_forward import Windows
+from thesis_rl.walk_forward import baselines, combinatorial, program, regressors
+from thesis_rl.walk_forward import check as config_lib
+from thesis_rl.walk_forward import folds as folds_lib
+from thesis_rl.walk_forward.program import Windows
 
 MAX_SMOKE_DAYS = 126
 
@@ -31,7 +31,7 @@ class Experiment(NamedTuple):
     @property
     def all_folds(self) -> Fold:
         """The folds, and last the final model's window, [F + 1]."""
-        return walk_forward.with_final_fold(
+        return program.with_final_fold(
             self.folds,
             len(self.dataset.dates),
             label_horizon=self.dataset.label_reach,
@@ -67,7 +67,7 @@ def prepare(
     """
     config_lib.check(config)
     dataset = panel_lib.build(config, say)
-    folds = walk_forward.make_folds(
+    folds = program.make_folds(
         len(dataset.dates),
         label_horizon=dataset.label_reach,
         **config.folds,
@@ -122,7 +122,7 @@ def make_windows(
     embargo = config.folds.embargo_days
     held_out = folds_lib.held_out(
         folds,
-        walk_forward.calibration_days(config),
+        program.calibration_days(config),
         label_horizon=label_horizon,
         embargo_days=embargo,
     )

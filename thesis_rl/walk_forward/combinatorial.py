@@ -13,13 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import parallel, stages
-from thesis_rl.folds import CombinatorialFolds
 from thesis_rl.learning import network, preprocess
 from thesis_rl.learning.network import Job
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.stages import Watch
 from thesis_rl.types import Panel, Params, Split
+from thesis_rl.walk_forward import devices
+from thesis_rl.walk_forward import train as train_lib
+from thesis_rl.walk_forward.folds import CombinatorialFolds
+from thesis_rl.walk_forward.train import Watch
 
 NUM_TEST_GROUPS = 2  # Of days, left out together.
 
@@ -84,7 +85,7 @@ def train_and_predict(
     """
     jobs = lay_out(key, panel, combination, config)
     runs = dict.fromkeys(network.stages(config)[:2], len(jobs.scaler.mean))
-    params, _ = stages.train(jobs, runs, panel, config, watch, "paths_")
+    params, _ = train_lib.train(jobs, runs, panel, config, watch, "paths_")
     final = params[network.final_stage(params)]
     return ask(final, jobs.scaler, panel, combination, config)
 
@@ -150,6 +151,6 @@ def ask(
         return jax.lax.map(forecast, combination.first_days[i % num_splits])
 
     num_runs = config.num_seeds * num_splits
-    done = parallel.in_groups(run, num_runs, config.group_size)
+    done = devices.in_groups(run, num_runs, config.group_size)
     done = done.reshape(config.num_seeds, num_splits, *done.shape[1:])
     return done[:, combination.split, combination.slot, combination.offset]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thesis_rl import folds as folds_lib
-from thesis_rl.folds import combinatorial_folds
+from thesis_rl.walk_forward import folds as folds_lib
+from thesis_rl.walk_forward.folds import combinatorial_folds
 
 T, TEST_DAYS, REACH = 60, 10, 4
 

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thesis_rl import parallel
+from thesis_rl.walk_forward import devices
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def start(file, num_devices, *others):
@@ -73,24 +73,24 @@ def test_two_processes_learn_what_one_does_bit_for_bit(on_two, tmp_path):
 
 @pytest.mark.parametrize("num_runs, wanted", [(1, 0), (5, 2), (8, 4), (9, 0)])
 def test_groups_are_full_and_every_run_is_there_once(num_runs, wanted):
-    mesh = parallel.make_mesh()
-    group = parallel.group_size(num_runs, wanted, mesh)
+    mesh = devices.make_mesh()
+    group = devices.group_size(num_runs, wanted, mesh)
     assert 1 <= group <= (wanted or num_runs)
-    index = parallel.filled_up(num_runs, group, mesh)
+    index = devices.filled_up(num_runs, group, mesh)
     assert len(index) % (group * mesh.size) == 0
     assert len(index) - num_runs < group * mesh.size
     np.testing.assert_array_equal(index[:num_runs], np.arange(num_runs))
-    own = parallel.share_out({"x": jnp.arange(float(num_runs))}, group, mesh)
-    shared = parallel.replicate(jnp.array([3.0]), mesh)
+    own = devices.share_out({"x": jnp.arange(float(num_runs))}, group, mesh)
+    shared = devices.replicate(jnp.array([3.0]), mesh)
     double = jax.jit(
-        parallel.spread(lambda own, shared: 2 * own["x"] + shared[0], group, mesh)
+        devices.spread(lambda own, shared: 2 * own["x"] + shared[0], group, mesh)
     )
-    done = parallel.collect(double(own, shared), num_runs)
+    done = devices.collect(double(own, shared), num_runs)
     np.testing.assert_array_equal(done, 2 * np.arange(num_runs) + 3)
 
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_runs_in_groups_come_back_in_their_order(shared):
-    mesh = parallel.make_mesh() if shared else None
-    square = jax.jit(lambda: parallel.in_groups(lambda i: i * i, 7, 3, mesh))
+    mesh = devices.make_mesh() if shared else None
+    square = jax.jit(lambda: devices.in_groups(lambda i: i * i, 7, 3, mesh))
     np.testing.assert_array_equal(square(), np.arange(7) ** 2)

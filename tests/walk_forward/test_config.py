@@ -6,8 +6,8 @@ import pathlib
 import pytest
 
 from experiments import rft
-from thesis_rl import config as config_lib
 from thesis_rl.learning import network
+from thesis_rl.walk_forward import check as config_lib
 
 UNCOMMITTED = {
     "calm": {
@@ -18,7 +18,7 @@ UNCOMMITTED = {
 }
 BOOKS = sorted(
     path.stem
-    for path in (pathlib.Path(__file__).parents[1] / "experiments").glob("*.py")
+    for path in (pathlib.Path(__file__).parents[2] / "experiments").glob("*.py")
     if "def get_config" in path.read_text(encoding="utf-8")
 )
 

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import small_problems
 
-from thesis_rl import baselines, regressors
 from thesis_rl.data.panel import Dataset
-from thesis_rl.folds import make_folds
 from thesis_rl.learning import preprocess
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 from thesis_rl.types import Market
+from thesis_rl.walk_forward import baselines, regressors
+from thesis_rl.walk_forward.folds import make_folds
 
 T, N, REACH = 400, 6, 5
 FOLDS = make_folds(T, train_days=60, test_days=30, label_horizon=REACH)

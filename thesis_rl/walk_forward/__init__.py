@@ -1,0 +1,1 @@
+"""Every fold and seed in one program, and the unseen days traded."""
