@@ -35,8 +35,11 @@ from experiments.command import (  # noqa: E402
     prepare_machine,
     run_from_shell,
 )
-from thesis_rl import configs, evaluation, files, judgement, scoring, stats  # noqa: E402
-from thesis_rl.sensitivity import line  # noqa: E402
+from thesis_rl import configs, files, stats  # noqa: E402
+from thesis_rl.evaluation import books as books_lib
+from thesis_rl.evaluation import judge
+from thesis_rl.evaluation import scores as scores_lib  # noqa: E402
+from thesis_rl.evaluation.sensitivity import line  # noqa: E402
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 from thesis_rl.trading.backtest import Ledger  # noqa: E402
 from thesis_rl.trading.portfolio import MAPPINGS  # noqa: E402
@@ -145,8 +148,8 @@ def measure_honesty(market: Experiment, outcome: Outcome) -> Honesty:
         for stage, f in outcome.forecasts.items()
     }
     final = program.final_stage(forecasts)
-    _, theses = judgement.measure_theses(market, outcome, forecasts, final)
-    measured = judgement.calibration(market, outcome, forecasts[final].decision)
+    _, theses = judge.measure_theses(market, outcome, forecasts, final)
+    measured = judge.calibration(market, outcome, forecasts[final].decision)
     return Honesty(
         measured[market.config.calibration.scaling]["ece"],
         *(theses[name] for name in Honesty._fields[1:]),
@@ -157,7 +160,7 @@ def score_books(market: Experiment, outcome: Outcome) -> dict[str, Score]:
     """Scores every learner, oracle and baseline."""
     names, dataset = list(market.baselines), market.dataset
     benchmark = make_benchmark(market, outcome)
-    days = evaluation.unseen(market)
+    days = scores_lib.unseen(market)
     labelled = np.asarray(dataset.panel.labelled)[days]
     payoff = np.clip(np.asarray(dataset.panel.payoff)[days], -2, 2)[labelled]
 
@@ -185,19 +188,19 @@ def score_books(market: Experiment, outcome: Outcome) -> dict[str, Score]:
     return scores
 
 
-def make_benchmark(market: Experiment, outcome: Outcome) -> scoring.Benchmark:
+def make_benchmark(market: Experiment, outcome: Outcome) -> books_lib.Benchmark:
     """Prepares what the books of one market are hedged with."""
     index = list(market.baselines).index("equal_weight")
     first = int(market.folds.test_start[0])
     equal = line(outcome.baselines, index)
-    return scoring.make_benchmark(market.dataset.market, first, equal)
+    return books_lib.make_benchmark(market.dataset.market, first, equal)
 
 
-def score_ledger(ledger: Ledger, benchmark: scoring.Benchmark) -> Score:
+def score_ledger(ledger: Ledger, benchmark: books_lib.Benchmark) -> Score:
     """Scores one book, without its reward; one that stood still earned 0, paid 0."""
     if not np.any(ledger.turnover):
         return Score(0.0, (0.0,) * len(COSTS_BPS), 0.0, 0.0)
-    returns = scoring.make_book(ledger, benchmark, True).headline_gross
+    returns = books_lib.make_book(ledger, benchmark, True).headline_gross
     return Score(
         sharpe=stats.sharpe(returns),
         net=tuple(net_sharpe(ledger, benchmark, bps) for bps in COSTS_BPS),
@@ -206,11 +209,11 @@ def score_ledger(ledger: Ledger, benchmark: scoring.Benchmark) -> Score:
     )
 
 
-def net_sharpe(ledger: Ledger, benchmark: scoring.Benchmark, bps: float) -> float:
+def net_sharpe(ledger: Ledger, benchmark: books_lib.Benchmark, bps: float) -> float:
     """Charges the same trades at another rate: without impact all costs are linear."""
     spread = np.asarray(ledger.turnover) * (1 + np.asarray(ledger.gross)) * bps * 1e-4
     charged = ledger._replace(commission=np.zeros_like(spread), half_spread=spread)
-    return stats.sharpe(scoring.make_book(charged, benchmark, True).headline_net)
+    return stats.sharpe(books_lib.make_book(charged, benchmark, True).headline_net)
 
 
 def score_paces(market: Experiment, config: FrozenConfigDict) -> dict[str, Score]:

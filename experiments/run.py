@@ -63,7 +63,6 @@ def run(
         experiment,
         files,
         fingerprint,
-        judgement,
         record,
         registry,
         report,
@@ -71,6 +70,7 @@ def run(
         trials,
     )
     from thesis_rl.data import panel
+    from thesis_rl.evaluation import judge
     from thesis_rl.resume import Saves, identity
     from thesis_rl.walk_forward import experiment as experiment_lib
 
@@ -105,7 +105,7 @@ def run(
     outcome = experiment.execute(prepared, say, tell, saves, save_seconds)
     if not writes:
         return None
-    result = judgement.judge(prepared, *outcome, say)
+    result = judge.judge(prepared, *outcome, say)
     judged = time.perf_counter()
     say("Writing theses, tables and the report")
     summary = result.summary | {"git": git, "config": config.to_dict()}

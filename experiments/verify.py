@@ -46,7 +46,8 @@ def main(given: flags.FlagValues) -> int:
       ValueError: the run is of a simulated market, or its config is not this code's.
       OSError: a file is missing or cannot be read.
     """
-    from thesis_rl import restore, verification
+    from thesis_rl import restore
+    from thesis_rl.evaluation import audit as audit_lib
 
     folder = pathlib.Path(given.run)
     config = restore.load_run(folder).config
@@ -55,7 +56,7 @@ def main(given: flags.FlagValues) -> int:
             f"{folder} is of a simulated market, whose theses cite nothing"
         )
     lines = (folder / "theses.jsonl").read_text(encoding="utf-8").splitlines()
-    found = verification.verify(map(json.loads, lines), config)
+    found = audit_lib.verify(map(json.loads, lines), config)
     console = Console()
     console.print(tabulate(found))
     for problem in found["problems"]:

@@ -5,7 +5,8 @@ import functools
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import experiment, files, judgement, record, run_folder
+from thesis_rl import experiment, files, record, run_folder
+from thesis_rl.evaluation import judge
 from thesis_rl.walk_forward import experiment as experiment_lib
 
 CLAIMS = ("strong_momentum", "short_term_momentum", "high_volatility")
@@ -29,7 +30,7 @@ def config() -> FrozenConfigDict:
 
 
 @functools.cache
-def result() -> judgement.Result:
+def result() -> judge.Result:
     return experiment.run(experiment_lib.prepare(config()))
 
 

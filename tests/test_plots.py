@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thesis_rl import stats
+from thesis_rl.evaluation.books import Book
 from thesis_rl.report import (
     book_plots,
     canvas,
@@ -15,7 +16,6 @@ from thesis_rl.report import (
     regime_plots,
     risk_plots,
 )
-from thesis_rl.scoring import Book
 
 
 @pytest.mark.parametrize("num_days", [1, 7, 1000, 5544])

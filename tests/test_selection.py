@@ -10,18 +10,9 @@ import small_run
 from ml_collections import ConfigDict
 
 from experiments import sweep as command
-from thesis_rl import (
-    configs,
-    deflation,
-    files,
-    grid,
-    inference,
-    selection,
-    stats,
-    sweep,
-    trials,
-)
-from thesis_rl.scoring import Book
+from thesis_rl import configs, deflation, files, grid, selection, stats, sweep, trials
+from thesis_rl.evaluation import inference
+from thesis_rl.evaluation.books import Book
 from thesis_rl.walk_forward import experiment as experiment_lib
 
 NOW = datetime.datetime(2025, 1, 2, tzinfo=datetime.UTC)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from thesis_rl import judgement
-from thesis_rl.judgement import Result
+from thesis_rl.evaluation import judge
+from thesis_rl.evaluation.judge import Result
 from thesis_rl.learning import network
 from thesis_rl.progress import Follower, Standing
 from thesis_rl.resume import Saves
@@ -82,4 +82,4 @@ def run(experiment: Experiment, say: Say = lambda text: None) -> Result:
     Returns:
       The result.
     """
-    return judgement.judge(experiment, *execute(experiment, say), say)
+    return judge.judge(experiment, *execute(experiment, say), say)

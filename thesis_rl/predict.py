@@ -10,11 +10,12 @@ import pandas as pd
 from thesis_rl import attribution, theses
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
+from thesis_rl.evaluation import theses as theses_lib
 from thesis_rl.learning import calibration
 from thesis_rl.learning.calibration import Scaling
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.restore import Run, load_run
-from thesis_rl.thesis import generate_thesis, quality
+from thesis_rl.thesis import generate_thesis
 
 __all__ = ["Prediction", "Run", "choose_fold", "find_row", "load_run", "predict"]
 
@@ -80,7 +81,7 @@ def predict(
         ),
     )
     calibrators = run.arrays["calibrators"]
-    mode = quality.mode(*forecasts[:3], calibrators["cutoffs"][index])
+    mode = theses_lib.mode(*forecasts[:3], calibrators["cutoffs"][index])
     scaling = calibrators[run.config.calibration.scaling]
     calibrated = calibration.apply(
         Scaling(**{k: x[index] for k, x in scaling.items()}), forecasts.decision

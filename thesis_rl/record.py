@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from thesis_rl import checkpoint, evaluation, files, theses
-from thesis_rl.judgement import Result
+from thesis_rl import checkpoint, files, theses
+from thesis_rl.evaluation import scores
+from thesis_rl.evaluation.judge import Result
 from thesis_rl.learning.calibration import Calibrator, Scaling
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
@@ -93,7 +94,7 @@ def metrics_lines(result: Result) -> str:
 def unseen_dates(result: Result) -> pd.DatetimeIndex:
     """Returns the out-of-sample dates, [T']."""
     experiment = result.experiment
-    return experiment.dataset.dates[evaluation.unseen(experiment)]
+    return experiment.dataset.dates[scores.unseen(experiment)]
 
 
 def write_returns(result: Result, workdir: Path) -> None:

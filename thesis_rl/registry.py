@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from thesis_rl import deflation, inference, trials
+from thesis_rl import deflation, trials
+from thesis_rl.evaluation import inference
+from thesis_rl.evaluation.judge import Result
 from thesis_rl.fingerprint import config_hash, data_hash, file_hash
-from thesis_rl.judgement import Result
 from thesis_rl.trials import Trial
 from thesis_rl.walk_forward.experiment import Experiment
 

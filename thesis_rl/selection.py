@@ -11,7 +11,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from thesis_rl import deflation, files, inference, registry, sweep, trials
+from thesis_rl import deflation, files, registry, sweep, trials
+from thesis_rl.evaluation import inference
 from thesis_rl.sweep import Tried
 from thesis_rl.trials import Trial
 

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl import checkpoint, evaluation, fingerprint, inference, resume, scoring
+from thesis_rl import checkpoint, fingerprint, resume
+from thesis_rl.evaluation import books as books_lib
+from thesis_rl.evaluation import inference, scores
+from thesis_rl.evaluation.books import Book
+from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.grid import Point
 from thesis_rl.points import Traded, train
 from thesis_rl.points import train_and_trade as train_and_trade
-from thesis_rl.scoring import Book
-from thesis_rl.sensitivity import line
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward.experiment import Experiment
@@ -36,7 +38,7 @@ class Tried(NamedTuple):
     @property
     def dates(self) -> pd.DatetimeIndex:
         """The out-of-sample dates, [T']."""
-        return self.experiment.dataset.dates[evaluation.unseen(self.experiment)]
+        return self.experiment.dataset.dates[scores.unseen(self.experiment)]
 
 
 def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
@@ -139,18 +141,18 @@ def score(experiment: Experiment, point: Point, traded: Traded) -> Tried:
     failed = functools.partial(Tried, point, experiment, None, {}, predictions)
     if traded.broken:
         return failed(f"training diverged: {traded.broken} parameters are not finite")
-    hedged = scoring.is_hedged(rules)
-    benchmark = scoring.make_benchmark(
+    hedged = books_lib.is_hedged(rules)
+    benchmark = books_lib.make_benchmark(
         dataset.market,
         int(experiment.folds.test_start[0]),
         traded.equal_weight,
         rules.fill_lag,
         rules.cash_rate,
     )
-    book = scoring.make_book(traded.ledger, benchmark, hedged)
+    book = books_lib.make_book(traded.ledger, benchmark, hedged)
     try:
-        unseen = dataset.dates[evaluation.unseen(experiment)]
-        evaluation.check_solvent("ensemble", book, unseen)
+        unseen = dataset.dates[scores.unseen(experiment)]
+        scores.check_solvent("ensemble", book, unseen)
     except ValueError as error:
         return failed(str(error))
     key = inference.key_for(experiment.config.seed, inference.HEADLINE)

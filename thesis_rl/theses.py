@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from thesis_rl import files, verification
+from thesis_rl import files
 from thesis_rl.data import citations
 from thesis_rl.data.panel import Dataset
-from thesis_rl.judgement import Result
+from thesis_rl.evaluation import audit
+from thesis_rl.evaluation.judge import Result
 from thesis_rl.thesis import Row, ThesisError, generate_thesis, to_markdown
 
 NUM_MARKDOWN = 3  # Theses written out as pages of their own.
@@ -115,5 +116,5 @@ def write(result: Result, workdir: Path) -> dict:
         "stride_days": stride,
         "evidence": None
         if dataset.report["synthetic"]
-        else verification.verify(theses, config),
+        else audit.verify(theses, config),
     }

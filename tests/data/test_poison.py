@@ -10,12 +10,12 @@ import small_world
 import world_run
 from small_world import CUT_DAY
 
-from thesis_rl import reread
 from thesis_rl.data import clock, events, features, join, store, universe
 from thesis_rl.data.features import insiders, ngrams, ratios
 from thesis_rl.data.features.news import Scorer
 from thesis_rl.data.prices import adjust
 from thesis_rl.data.sources import newsapi
+from thesis_rl.evaluation import reread
 
 DAY = pd.Timedelta(days=1)
 WORLDS = ("clean", "poisoned")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl.sensitivity import line
+from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.trading import backtest, books, portfolio
 from thesis_rl.trading.backtest import Costs
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from thesis_rl import files
-from thesis_rl.judgement import Result
+from thesis_rl.evaluation.judge import Result
 from thesis_rl.report import console as console_page
 from thesis_rl.report import data_page, html, markdown
 

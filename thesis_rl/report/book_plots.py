@@ -7,9 +7,9 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from thesis_rl.evaluation.books import Book
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import BLUE, INK, MUTED, ORANGE, RULE, TEAL
-from thesis_rl.scoring import Book
 
 MAX_POINTS = 1000  # Of a daily line; more are finer than the print.
 

@@ -8,8 +8,9 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from thesis_rl import configs, evaluation
-from thesis_rl.judgement import Result
+from thesis_rl import configs
+from thesis_rl.evaluation import scores
+from thesis_rl.evaluation.judge import Result
 from thesis_rl.report import (
     account,
     assumptions,
@@ -148,7 +149,7 @@ def tables(summary: dict) -> dict[str, Sheet | None]:
 def figures(result: Result, summary: dict) -> dict[str, Markup | None]:
     """Draws every figure, by name."""
     config, dataset, _, _ = result.experiment
-    days = evaluation.unseen(result.experiment)
+    days = scores.unseen(result.experiment)
     dates, books, theses = dataset.dates[days], result.books, result.theses
     quoted, truth, known = (
         np.asarray(x)[days]

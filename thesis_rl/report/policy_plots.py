@@ -7,6 +7,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from thesis_rl.evaluation import theses as theses_lib
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import (
     BLUE,
@@ -20,7 +21,6 @@ from thesis_rl.report.canvas import (
     TEAL,
 )
 from thesis_rl.report.wording import words
-from thesis_rl.thesis import quality
 from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Thesis
 
@@ -163,7 +163,7 @@ def claims(
       SVG.
     """
     measured = [
-        quality.measure(
+        theses_lib.measure(
             theses._replace(claims=theses.claims[..., [i]]),
             truth[..., [i]],
             known[..., [i]],

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thesis_rl import files, inference, stats
-from thesis_rl.scoring import Book
+from thesis_rl import files, stats
+from thesis_rl.evaluation import inference
+from thesis_rl.evaluation.books import Book
 
 T, N, A = 300, 6, 5
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thesis_rl import files, regimes, stats
+from thesis_rl import files, stats
+from thesis_rl.evaluation import regimes
 from thesis_rl.walk_forward.folds import make_folds
 
 T, FIRST, LAST = 900, 300, 840

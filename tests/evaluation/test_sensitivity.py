@@ -9,8 +9,9 @@ import pytest
 import small_problems
 import small_run
 
-from thesis_rl import scoring, sensitivity, stats
-from thesis_rl.sensitivity import line
+from thesis_rl import stats
+from thesis_rl.evaluation import books, sensitivity
+from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.trading import backtest, costs, portfolio
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
@@ -27,8 +28,8 @@ def oracle():
     ahead = sum(np.roll(np.asarray(market.returns), -k, axis=0) for k in (2, 3, 4))
     signs = jnp.asarray(np.sign(ahead), jnp.float32)
     weights, _ = portfolio.target_weights(signs, market, config.backtest)
-    days = flat(T, gross=scoring.market_return(market))
-    return weights, market, config, scoring.make_benchmark(market, 0, days)
+    days = flat(T, gross=books.market_return(market))
+    return weights, market, config, books.make_benchmark(market, 0, days)
 
 
 def ledger_at(oracle, bps):
@@ -38,7 +39,7 @@ def ledger_at(oracle, bps):
 
 
 def book_at(oracle, bps):
-    return scoring.make_book(ledger_at(oracle, bps), oracle[-1], hedged=True)
+    return books.make_book(ledger_at(oracle, bps), oracle[-1], hedged=True)
 
 
 def test_the_headline_stands_in_the_sweep_at_its_own_cost():
@@ -94,7 +95,7 @@ def test_items_are_a_year_of_each_cost_and_of_interest():
 
 def benchmark(days):
     nothing = np.zeros(days)
-    return scoring.Benchmark(nothing, np.zeros((days, N)), nothing, nothing, nothing)
+    return books.Benchmark(nothing, np.zeros((days, N)), nothing, nothing, nothing)
 
 
 def test_capacity_lists_each_capital_or_nothing():

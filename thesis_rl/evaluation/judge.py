@@ -9,10 +9,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from thesis_rl import confidence, evaluation, inference, regimes, scoring, sensitivity
-from thesis_rl.evaluation import CONTROLLED, Scores, unseen
-from thesis_rl.scoring import Book
-from thesis_rl.thesis import quality
+from thesis_rl.evaluation import books as books_lib
+from thesis_rl.evaluation import calibration as calibration_lib
+from thesis_rl.evaluation import inference, regimes, sensitivity
+from thesis_rl.evaluation import scores as scores_lib
+from thesis_rl.evaluation import theses as theses_lib
+from thesis_rl.evaluation.books import Book
+from thesis_rl.evaluation.scores import CONTROLLED, Scores, unseen
 from thesis_rl.trading import portfolio
 from thesis_rl.types import Thesis
 from thesis_rl.walk_forward import program
@@ -29,7 +32,7 @@ class Result(NamedTuple):
     outcome: Outcome  # NumPy arrays.
     forecasts: dict[str, Forecasts]  # by stage, mean over seeds, [T', N, ...].
     theses: Thesis  # The ensemble's, [T', N, ...].
-    confidence: np.ndarray  # [T', N], calibrated probability of each decision.
+    calibration_lib: np.ndarray  # [T', N], calibrated probability of each decision.
     books: dict[str, Book]  # Ensembles and baselines, under the headline's mapping.
     seed_books: list[Book]  # Of the last stage's single networks, likewise.
     summary: dict  # Every number of the report.
@@ -66,7 +69,7 @@ def judge(
     }
     final = program.final_stage(forecasts)
     decisions = {stage: f.decision for stage, f in forecasts.items()}
-    scores = evaluation.score(experiment, outcome, final)
+    scores = scores_lib.score(experiment, outcome, final)
     judged = measure(experiment, outcome, scores, decisions, final)
     theses, quality_of = measure_theses(experiment, outcome, forecasts, final)
     summary = {
@@ -74,7 +77,7 @@ def judge(
         "synthetic": dataset.report["synthetic"],
         **judged,
         "strategies": scores.table,
-        "folds": evaluation.fold_table(
+        "folds": scores_lib.fold_table(
             experiment, scores.books["ensemble"], scores.seed_books
         ),
         "theses": quality_of,
@@ -85,7 +88,7 @@ def judge(
             np.ascontiguousarray(decisions[final]).tobytes()
         ).hexdigest(),
     }
-    calibrated = confidence.rescaled(
+    calibrated = calibration_lib.rescaled(
         decisions[final], outcome.calibrators, config.calibration.scaling
     )
     chosen = np.take_along_axis(calibrated, theses.decision[..., None], axis=-1)
@@ -128,7 +131,7 @@ def measure(
         key_for(inference.HEADLINE), scores.books["ensemble"], rules.hold_days
     )
     mean_block = headline["mean_block"]
-    hedged = scoring.is_hedged(rules)
+    hedged = books_lib.is_hedged(rules)
     ledger = sensitivity.line(outcome.ledgers[final][rules.mapping], -1)
     market, paths = dataset.market, outcome.paths
     return {
@@ -158,7 +161,7 @@ def measure(
         "paths": None if paths is None else sensitivity.paths(paths, market, config),
         "regimes": regimes.tabulate(
             scores.books["ensemble"].headline_net,
-            scoring.market_return(market),
+            books_lib.market_return(market),
             dataset.dates,
             folds,
         ),
@@ -193,18 +196,18 @@ def measure_theses(
       and how good they are; by_stage, the same of every stage with claims cut at one
       half.
     """
-    days = evaluation.unseen(experiment)
+    days = scores_lib.unseen(experiment)
     panel, market = experiment.dataset.panel, experiment.dataset.market
     truth, known, rows = (
         np.asarray(x)[days] for x in (panel.truth, panel.known, market.eligible)
     )
     by_stage = {
-        stage: quality.measure(quality.mode(*f[:3]), truth, known, rows)
+        stage: theses_lib.measure(theses_lib.mode(*f[:3]), truth, known, rows)
         for stage, f in forecasts.items()
     }
-    cutoffs = confidence.cutoffs(outcome.calibrators, len(rows))
-    theses = quality.mode(*forecasts[final][:3], cutoffs)
-    measured = quality.measure(theses, truth, known, rows)
+    cutoffs = calibration_lib.cutoffs(outcome.calibrators, len(rows))
+    theses = theses_lib.mode(*forecasts[final][:3], cutoffs)
+    measured = theses_lib.measure(theses, truth, known, rows)
     return theses, {**measured, "by_stage": by_stage}
 
 
@@ -258,15 +261,15 @@ def calibration(experiment: Experiment, outcome: Outcome, decision: np.ndarray) 
     days = unseen(experiment)
     panel = experiment.dataset.panel
     rows = np.asarray(panel.labelled)[days]
-    label = confidence.labels(
+    label = calibration_lib.labels(
         np.asarray(panel.score)[days], np.asarray(outcome.scalers.thresholds)
     )[rows]
     stated = {"before": decision} | {
-        scaling: confidence.rescaled(decision, outcome.calibrators, scaling)
+        scaling: calibration_lib.rescaled(decision, outcome.calibrators, scaling)
         for scaling in ("temperature", "vector")
     }
     measured = {
-        name: confidence.measure(np.asarray(p, np.float64)[rows], label)
+        name: calibration_lib.measure(np.asarray(p, np.float64)[rows], label)
         for name, p in stated.items()
     }
     temperatures = 1 / np.asarray(outcome.calibrators.temperature.scale)[:-1, 0]

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl import scoring, stats
-from thesis_rl.scoring import Benchmark, Book
-from thesis_rl.sensitivity import line
+from thesis_rl import stats
+from thesis_rl.evaluation import books as books_lib
+from thesis_rl.evaluation.books import Benchmark, Book
+from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.trading import portfolio
 from thesis_rl.walk_forward import baselines
 from thesis_rl.walk_forward.experiment import Experiment
@@ -45,8 +46,8 @@ def score(experiment: Experiment, outcome: Outcome, final: str) -> Scores:
     """
     config, dataset, folds, others = experiment
     rules, names = config.backtest, list(others)
-    hedged = scoring.is_hedged(rules)
-    benchmark = scoring.make_benchmark(
+    hedged = books_lib.is_hedged(rules)
+    benchmark = books_lib.make_benchmark(
         dataset.market,
         int(folds.test_start[0]),
         line(outcome.baselines, names.index("equal_weight")),
@@ -58,32 +59,32 @@ def score(experiment: Experiment, outcome: Outcome, final: str) -> Scores:
         ensemble = "ensemble" if stage == final else f"{stage}_ensemble"
         by_mapping = {
             m: [
-                scoring.make_book(line(ledgers[m], i), benchmark, hedged)
+                books_lib.make_book(line(ledgers[m], i), benchmark, hedged)
                 for i in range(config.num_seeds + 1)
             ]
             for m in portfolio.MAPPINGS
         }
         for book in itertools.chain(*by_mapping.values()):
             check_solvent(stage, book, dataset.dates[unseen(experiment)])
-        single = {m: scoring.over_seeds(b[:-1]) for m, b in by_mapping.items()}
-        joint = {m: scoring.metrics(b[-1]) for m, b in by_mapping.items()}
+        single = {m: books_lib.over_seeds(b[:-1]) for m, b in by_mapping.items()}
+        joint = {m: books_lib.metrics(b[-1]) for m, b in by_mapping.items()}
         table[stage] = single[rules.mapping] | {"by_mapping": single}
         table[ensemble] = joint[rules.mapping] | {"by_mapping": joint}
         books[ensemble] = by_mapping[rules.mapping][-1]
         if stage == final:
             seed_books = by_mapping[rules.mapping][:-1]
     if outcome.sensitivity.controlled is not None:
-        books[CONTROLLED] = scoring.make_book(
+        books[CONTROLLED] = books_lib.make_book(
             outcome.sensitivity.controlled, benchmark, hedged
         )
         check_solvent(CONTROLLED, books[CONTROLLED], dataset.dates[unseen(experiment)])
-        table[CONTROLLED] = scoring.metrics(books[CONTROLLED])
+        table[CONTROLLED] = books_lib.metrics(books[CONTROLLED])
     for i, name in enumerate(names):
-        books[name] = scoring.make_book(
+        books[name] = books_lib.make_book(
             line(outcome.baselines, i), benchmark, name not in baselines.UNHEDGED
         )
         check_solvent(name, books[name], dataset.dates[unseen(experiment)])
-        table[name] = scoring.metrics(books[name])
+        table[name] = books_lib.metrics(books[name])
     return Scores(table, books, seed_books, benchmark)
 
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from thesis_rl.thesis import quality
+from thesis_rl.evaluation import theses
 from thesis_rl.types import Thesis
 
 
@@ -14,20 +14,20 @@ def test_the_mode_asserts_a_claim_at_its_cutoff_and_above():
     claims = np.array([[0.7, 0.7, 0.7], [0.69, 0.71, 1.0]])
     decision = np.array([[0.1, 0.2, 0.3, 0.3, 0.1]])
     cutoffs = np.array([0.7, 0.5, 2.0])  # The last one is never asserted.
-    found = quality.mode(sections, claims, decision, cutoffs)
+    found = theses.mode(sections, claims, decision, cutoffs)
     np.testing.assert_array_equal(found.sections, [[False, True]])
     np.testing.assert_array_equal(
         found.claims, [[True, True, False], [False, True, False]]
     )
     np.testing.assert_array_equal(found.decision, [2])
-    plain = quality.mode(sections, np.array([[0.49, 0.5, 0.51]]), decision)
+    plain = theses.mode(sections, np.array([[0.49, 0.5, 0.51]]), decision)
     np.testing.assert_array_equal(plain.claims, [[False, True, True]])
 
 
 def test_cutoffs_may_differ_by_day():
     claims = np.full((2, 3, 1), 0.6)
     cutoffs = np.array([0.5, 0.7])[:, None, None]
-    found = quality.mode(claims, claims, np.ones((2, 3, 5)), cutoffs)
+    found = theses.mode(claims, claims, np.ones((2, 3, 5)), cutoffs)
     np.testing.assert_array_equal(found.claims[..., 0], [[True] * 3, [False] * 3])
 
 
@@ -51,7 +51,7 @@ def test_measures_are_counts_of_a_loop():
         asserted += sum(claims[at])
         true += sum(truth[at])
         unsupported += without
-    assert quality.measure(thesis, truth, known, rows) == {
+    assert theses.measure(thesis, truth, known, rows) == {
         "schema_validity": sum(valid) / len(valid),
         "claim_precision": hits / asserted,
         "claim_recall": hits / true,
@@ -63,6 +63,6 @@ def test_nothing_claimed_has_no_precision():
     shape = (2, 2, 3)
     thesis = Thesis(np.ones(shape, bool), np.zeros(shape, bool), np.zeros((2, 2), int))
     known = np.ones(shape, bool)
-    found = quality.measure(thesis, known, known, np.ones((2, 2), bool))
+    found = theses.measure(thesis, known, known, np.ones((2, 2), bool))
     assert math.isnan(found["claim_precision"]) and found["claim_recall"] == 0.0
     assert found["schema_validity"] == 1.0

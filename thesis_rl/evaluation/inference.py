@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl import stats
-from thesis_rl.scoring import Book
+from thesis_rl.evaluation.books import Book
 
 YEAR = 252
 NUM_DRAWS = 2000

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import evaluation, judgement, stats
-from thesis_rl.sensitivity import line
+from thesis_rl import stats
+from thesis_rl.evaluation import judge
+from thesis_rl.evaluation import scores as scores_lib
+from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.trading import books as books_lib
 from thesis_rl.trading import portfolio
 from thesis_rl.walk_forward import baselines
@@ -22,7 +24,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def scores(run):
-    return evaluation.score(run.experiment, run.outcome, run.final_stage)
+    return scores_lib.score(run.experiment, run.outcome, run.final_stage)
 
 
 @jax.jit
@@ -39,7 +41,7 @@ def _trade(decisions, positions, market):
 
 def retraded(run, experiment, decisions):
     """The run's outcome, its final stage's decisions [S, T', N, A] replaced."""
-    days = evaluation.unseen(experiment)
+    days = scores_lib.unseen(experiment)
     ledgers, others, sensitivity = jax.device_get(
         _trade(
             jnp.asarray(decisions),
@@ -99,25 +101,25 @@ def test_a_controlled_book_is_scored_beside_the_others(run):
     controlled = line(run.outcome.ledgers[run.final_stage][mapping], 0)
     traded = run.outcome.sensitivity._replace(controlled=controlled)
     outcome = run.outcome._replace(sensitivity=traded)
-    found = evaluation.score(run.experiment, outcome, run.final_stage)
-    book = found.books[evaluation.CONTROLLED]
+    found = scores_lib.score(run.experiment, outcome, run.final_stage)
+    book = found.books[scores_lib.CONTROLLED]
     np.testing.assert_array_equal(book.net, found.seed_books[0].net)
-    assert evaluation.CONTROLLED in found.table
+    assert scores_lib.CONTROLLED in found.table
 
 
 def test_a_book_that_lost_everything_is_named_with_the_day(run, scores):
-    dates = run.experiment.dataset.dates[evaluation.unseen(run.experiment)]
+    dates = run.experiment.dataset.dates[scores_lib.unseen(run.experiment)]
     net = scores.books["ensemble"].net.copy()
-    evaluation.check_solvent("sane", scores.books["ensemble"], dates)
+    scores_lib.check_solvent("sane", scores.books["ensemble"], dates)
     net[7] = -1.2
     broke = scores.books["ensemble"]._replace(net=net)
     with pytest.raises(ValueError, match=f"the book wild lost .* on {dates[7].date()}"):
-        evaluation.check_solvent("wild", broke, dates)
+        scores_lib.check_solvent("wild", broke, dates)
 
 
 def test_folds_are_tabulated_with_their_dates_and_add_up(run, scores):
     book, folds = scores.books["ensemble"], run.experiment.folds
-    table = evaluation.fold_table(run.experiment, book, scores.seed_books)
+    table = scores_lib.fold_table(run.experiment, book, scores.seed_books)
     dates = run.experiment.dataset.dates
     assert [row["fold"] for row in table] == [0, 1]
     days_seen = 0
@@ -146,7 +148,7 @@ def test_other_predictions_make_other_books(run, scores):
         "random": rng.dirichlet(np.ones(5), own.shape[:-1]).astype(np.float32),
     }
     found = {
-        name: evaluation.score(
+        name: scores_lib.score(
             run.experiment, retraded(run, run.experiment, p), run.final_stage
         )
         for name, p in predictions.items()
@@ -196,12 +198,12 @@ def test_the_order_of_tickers_changes_nothing(run, scores):
     experiment = permuted(run.experiment, order)
     moved = own_decisions(run)[:, :, order]
     outcome = retraded(run, experiment, moved)
-    found = evaluation.score(experiment, outcome, run.final_stage)
+    found = scores_lib.score(experiment, outcome, run.final_stage)
     for name, book in found.books.items():
         for field, values in book._asdict().items():
             same = getattr(scores.books[name], field)
             np.testing.assert_allclose(values, same, atol=1e-6, err_msg=name)
-    judged = judgement.judge(
+    judged = judge.judge(
         experiment, outcome, found, {run.final_stage: moved.mean(0)}, run.final_stage
     )
     summary = run.summary

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from thesis_rl import reread
 from thesis_rl.data import citations
 from thesis_rl.data.store import raw
-from thesis_rl.reread import FACT, Sources
+from thesis_rl.evaluation import reread
+from thesis_rl.evaluation.reread import FACT, Sources
 from thesis_rl.thesis import evidence, schema
 
 MAX_PROBLEMS = 20  # Told in words; the rest are counted.

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import confidence, evaluation, files, inference, judgement, stats
+from thesis_rl import files, stats
+from thesis_rl.evaluation import calibration, inference, judge
+from thesis_rl.evaluation import scores as scores_lib
 from thesis_rl.trading import portfolio
 
 SECTIONS = {
@@ -28,7 +30,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def scores(run):
-    return evaluation.score(run.experiment, run.outcome, run.final_stage)
+    return scores_lib.score(run.experiment, run.outcome, run.final_stage)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def decisions(run):
 
 
 def compared(run, scores, decisions):
-    return judgement.comparisons(
+    return judge.comparisons(
         jax.random.key(0), run.experiment, scores, decisions, run.final_stage, 5.0
     )
 
@@ -69,9 +71,9 @@ def test_the_ensemble_is_compared_with_every_other_book(run):
 
 def test_a_controlled_book_is_compared_by_returns_alone(run, scores, decisions):
     twin = scores.books["sft_ensemble"]
-    books = scores.books | {evaluation.CONTROLLED: twin}
+    books = scores.books | {scores_lib.CONTROLLED: twin}
     found = compared(run, scores._replace(books=books), decisions)
-    controlled = found[evaluation.CONTROLLED]
+    controlled = found[scores_lib.CONTROLLED]
     same = found["sft_ensemble"]["sharpe_difference"]
     assert controlled["sharpe_difference"] == same
     assert np.isnan(controlled["dm"])  # It predicts what the ensemble predicts.
@@ -79,7 +81,7 @@ def test_a_controlled_book_is_compared_by_returns_alone(run, scores, decisions):
 
 def plain_dm(run, decisions, names):
     """The test of the ensemble's losses against imitation's, of these names alone."""
-    days = evaluation.unseen(run.experiment)
+    days = scores_lib.unseen(run.experiment)
     panel = run.experiment.dataset.panel
     payoff = np.clip(np.asarray(panel.payoff, np.float64)[days], -2, 2)[:, names]
     mapping = run.experiment.config.backtest.mapping
@@ -126,7 +128,7 @@ def test_an_oracle_has_a_rank_ic_of_one(run):
     oracle = np.zeros((*rank.shape, 5))
     oracle[..., 0], oracle[..., -1] = 1 - rank, rank
     stages = {"oracle": oracle, "fool": oracle[..., ::-1]}
-    found = judgement.rank_ics(experiment, stages)
+    found = judge.rank_ics(experiment, stages)
     assert found["oracle"]["mean"] == pytest.approx(1.0)
     assert found["fool"]["mean"] == pytest.approx(-1.0)
     assert found["oracle"]["days"] == 40
@@ -134,7 +136,7 @@ def test_an_oracle_has_a_rank_ic_of_one(run):
 
 def test_calibration_is_measured_on_labelled_unseen_rows(run, decisions):
     found = run.summary["calibration"]
-    days = evaluation.unseen(run.experiment)
+    days = scores_lib.unseen(run.experiment)
     panel = run.experiment.dataset.panel
     rows = np.asarray(panel.labelled)[days]
     assert found["num_rows"] == rows.sum() == 200
@@ -152,7 +154,7 @@ def test_calibration_is_measured_on_labelled_unseen_rows(run, decisions):
 
 def test_a_thesis_states_the_calibrated_probability_of_its_decision(run, decisions):
     calibrators = run.outcome.calibrators
-    rescaled = confidence.rescaled(decisions["rft"], calibrators, "temperature")
+    rescaled = calibration.rescaled(decisions["rft"], calibrators, "temperature")
     best = rescaled.max(axis=-1)  # Of a temperature, that is the decision's.
     np.testing.assert_allclose(run.confidence, best, rtol=1e-6)
     first = np.asarray(calibrators.cutoffs)[0]

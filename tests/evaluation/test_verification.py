@@ -14,10 +14,11 @@ import world_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import reread, verification
 from thesis_rl import theses as theses_lib
 from thesis_rl.data import panel, prices
 from thesis_rl.data.sources import treasury
+from thesis_rl.evaluation import audit as audit_lib
+from thesis_rl.evaluation import reread
 from thesis_rl.report import audit
 from thesis_rl.thesis import generate_thesis
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
@@ -40,9 +41,9 @@ def anew() -> reread.Sources:
 def verify(theses, patch) -> dict:
     """Verifies, with what the responses say read once for all tests."""
     patch.setattr(reread, "read", lambda config: anew())
-    patch.setattr(verification, "MAX_PROBLEMS", 1000)
+    patch.setattr(audit_lib, "MAX_PROBLEMS", 1000)
     with world_run.within("clean"):
-        return verification.verify(theses, world_run.config())
+        return audit_lib.verify(theses, world_run.config())
 
 
 def all_right(found: dict) -> bool:
@@ -177,7 +178,7 @@ def test_bytes_that_changed_since_are_named_and_nothing_else_is_believed(
     stored.unlink()
     if damage == "changed":
         stored.write_bytes(content.replace(b"1", b"2", 1))
-    found = verification.verify(honest(), world_run.config())
+    found = audit_lib.verify(honest(), world_run.config())
     (problem,) = found["problems"]
     assert problem.startswith(f"nothing could be checked: {stored} ")
     assert f"{damage}" in problem and "fetch again" in problem
@@ -242,7 +243,7 @@ def test_packaged_files_verify(curves, monkeypatch, source, start, fields):
     files = reread.read(config)
     monkeypatch.setattr(reread, "read", lambda config: files)
     told = write_some(config, (70, 300))  # A split is in the windows of both.
-    found = verification.verify(told, config)
+    found = audit_lib.verify(told, config)
     assert found["problems"] == [] and all_right(found)
     assert found["claims"] == found["cited"] == found["checks"]["numbers"][1]
     cited = [c for t in told for e in t["evidence"] for c in e["citations"]]
@@ -252,7 +253,7 @@ def test_packaged_files_verify(curves, monkeypatch, source, start, fields):
         assert_moved_as_cited(thesis)
     close = next(c for c in cited if c["field"] == "close")
     close["values"][0] += 1.0
-    problems = verification.verify(told, config)["problems"]
+    problems = audit_lib.verify(told, config)["problems"]
     assert any("does not say close" in text for text in problems)
 
 
@@ -276,10 +277,10 @@ def test_a_folder_of_ones_own_verifies_until_a_file_changes(tmp_path, curves):
     file.write_text("\n".join(lines))
     config = of_files("files", "", str(tmp_path))
     told = write_some(config, (100,))
-    found = verification.verify(told, config)
+    found = audit_lib.verify(told, config)
     assert found["problems"] == [] and all_right(found)
     file.write_text("\n".join(lines[:-1] + [lines[-1].replace(",1000", ",2000")]))
-    problems = verification.verify(told, config)["problems"]
+    problems = audit_lib.verify(told, config)["problems"]
     assert any("bars.csv" in text for text in problems)
 
 

@@ -1,0 +1,1 @@
+"""What a sceptic makes of a run."""
