@@ -106,7 +106,7 @@ def run_from_shell(command: Command) -> None:
 
 def prepare_machine() -> None:
     """Makes use of every core, and of programs that were compiled before."""
-    from thesis_rl import machine
+    from thesis_rl.runs import machine
 
     machine.use_every_core()
     machine.keep_compiled_programs()

@@ -152,7 +152,8 @@ def main(given: flags.FlagValues, *runs: str) -> None:
       ValueError: fewer than two runs, or a file of one is damaged.
       OSError: a file is missing, or `--output` cannot be written.
     """
-    from thesis_rl import compare, files
+    from thesis_rl import files
+    from thesis_rl.runs import compare
 
     printed = sections(compare.compare(runs))
     console = Console()

@@ -77,7 +77,7 @@ def main(given: flags.FlagValues) -> None:
       ValueError: the run, the ticker or the day is wrong.
       OSError: a file is missing or cannot be read.
     """
-    from thesis_rl import predict
+    from thesis_rl.runs import predict
     from thesis_rl.thesis import to_markdown
 
     run = predict.load_run(given.run)

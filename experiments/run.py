@@ -59,19 +59,13 @@ def run(
     """
     import jax
 
-    from thesis_rl import (
-        experiment,
-        files,
-        fingerprint,
-        record,
-        registry,
-        report,
-        run_folder,
-        trials,
-    )
+    from thesis_rl import files, report
     from thesis_rl.data import panel
     from thesis_rl.evaluation import judge
-    from thesis_rl.resume import Saves, identity
+    from thesis_rl.runs import fingerprint, record, registry, trials
+    from thesis_rl.runs import folder as folder_lib
+    from thesis_rl.runs import run as run_lib
+    from thesis_rl.runs.saves import Saves, identity
     from thesis_rl.walk_forward import experiment as experiment_lib
 
     started = time.perf_counter()
@@ -96,13 +90,13 @@ def run(
     with agreement():
         if writes:
             trials.open_for_lines(ledger)
-            claim = run_folder.reclaim if resume else run_folder.claim
+            claim = folder_lib.reclaim if resume else folder_lib.claim
             folder = claim(workdir, config.to_dict())
         if save_seconds:
             code = fingerprint.code_hash()  # Now: it is what was imported.
             same = functools.partial(identity, config.to_dict(), prepared.dataset, code)
             saves = Saves(folder / "saves", same)
-    outcome = experiment.execute(prepared, say, tell, saves, save_seconds)
+    outcome = run_lib.execute(prepared, say, tell, saves, save_seconds)
     if not writes:
         return None
     result = judge.judge(prepared, *outcome, say)
@@ -200,7 +194,7 @@ def main(given: flags.FlagValues) -> None:
     workdir = given.workdir or default_workdir(given["config"], now)
     prepare_machine()
     if config.distributed:
-        from thesis_rl import machine
+        from thesis_rl.runs import machine
 
         machine.join_processes(given.coordinator, given.num_processes, given.process_id)
     with Display(console) as display:

@@ -68,16 +68,11 @@ def run(
         damaged.
       OSError: the folder holds another sweep, or cannot be written.
     """
-    from thesis_rl import (
-        files,
-        fingerprint,
-        grid,
-        registry,
-        run_folder,
-        selection,
-        sweep,
-        trials,
-    )
+    from thesis_rl import files
+    from thesis_rl.runs import fingerprint, registry, trials
+    from thesis_rl.runs import folder as folder_lib
+    from thesis_rl.runs.sweep import grid, judge
+    from thesis_rl.runs.sweep import run as run_lib
 
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
@@ -85,23 +80,23 @@ def run(
     ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
     trials.read(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
-    programs = sweep.prepare(points)
+    programs = run_lib.prepare(points)
     trials.open_for_lines(ledger)
-    claim = run_folder.reclaim if resume else run_folder.claim
+    claim = folder_lib.reclaim if resume else folder_lib.claim
     # Other points are another sweep, and may not be written over these.
     folder = claim(workdir, config.to_dict() | {"vary": list(settings)})
     git = fingerprint.git_state(ROOT)
     tried, made = [], []
     for experiment, shared in programs:
-        for point in sweep.run(experiment, shared, say, folder / "saves"):
-            trial = selection.keep(point, folder, ledger, now, git["revision"])
+        for point in run_lib.run(experiment, shared, say, folder / "saves"):
+            trial = judge.keep(point, folder, ledger, now, git["revision"])
             tried, made = [*tried, point], [*made, trial]
     say("Counting trials")
     summary = {
         "title": config.title,
         "varied": list(settings),
         "ledger": str(ledger),
-        **selection.judge(tried, made, ledger),
+        **judge.judge(tried, made, ledger),
         "git": git,
         "config": config.to_dict(),
         "timing": {"total": time.perf_counter() - started},

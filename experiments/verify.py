@@ -46,11 +46,11 @@ def main(given: flags.FlagValues) -> int:
       ValueError: the run is of a simulated market, or its config is not this code's.
       OSError: a file is missing or cannot be read.
     """
-    from thesis_rl import restore
     from thesis_rl.evaluation import audit as audit_lib
+    from thesis_rl.runs import load
 
     folder = pathlib.Path(given.run)
-    config = restore.load_run(folder).config
+    config = load.load_run(folder).config
     if config.data.source == "synthetic":
         raise ValueError(
             f"{folder} is of a simulated market, whose theses cite nothing"

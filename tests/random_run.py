@@ -9,11 +9,11 @@ import pytest
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from tests import small_problems
-from thesis_rl import experiment
 from thesis_rl.data.panel import Dataset
 from thesis_rl.learning.calibration import Calibrator, Scaling
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.report import html
+from thesis_rl.runs import run as run_lib
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.trading.backtest import MAPPINGS, Ledger
 from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
@@ -162,8 +162,8 @@ def run(stages, num_seeds, num_steps, text="plain", synthetic=False, rich=False)
     drawn = outcome(rng, config, stages, len(folds.test_start), num_steps, rich)
     with pytest.MonkeyPatch.context() as patch:
         seconds = {"compile": 1.25, "train": 2.5, "predict_trade": 0.5}
-        patch.setattr(experiment, "execute", lambda *_: (drawn, seconds))
-        result = experiment.run(prepared)
+        patch.setattr(run_lib, "execute", lambda *_: (drawn, seconds))
+        result = run_lib.run(prepared)
     result.summary["config"] = config.to_dict()
     return result
 

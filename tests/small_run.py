@@ -5,8 +5,9 @@ import functools
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import experiment, files, record, run_folder
+from thesis_rl import files
 from thesis_rl.evaluation import judge
+from thesis_rl.runs import folder, record, run
 from thesis_rl.walk_forward import experiment as experiment_lib
 
 CLAIMS = ("strong_momentum", "short_term_momentum", "high_volatility")
@@ -31,12 +32,12 @@ def config() -> FrozenConfigDict:
 
 @functools.cache
 def result() -> judge.Result:
-    return experiment.run(experiment_lib.prepare(config()))
+    return run.run(experiment_lib.prepare(config()))
 
 
 def write(path):
     """Writes the run, all but its report, into a new folder; returns the folder."""
-    path = run_folder.claim(path, config().to_dict())
+    path = folder.claim(path, config().to_dict())
     record.write_returns(result(), path)
     summary = dict(result().summary)
     summary["theses"] = summary["theses"] | record.write(result(), path)

@@ -31,9 +31,9 @@ from rich.console import Console
 from experiments import fetch as fetch_command
 from experiments import rft, rft_full
 from experiments import run as run_command
-from thesis_rl import experiment
 from thesis_rl.data.sources import treasury
 from thesis_rl.data.sources.client import Client
+from thesis_rl.runs import run
 from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward.experiment import Experiment
 from thesis_rl.walk_forward.program import Outcome
@@ -167,7 +167,7 @@ def column(which: str, feature: str) -> np.ndarray:
 @functools.cache
 def outcome(which: str) -> Outcome:
     """Trains on a world, in the one program."""
-    return experiment.execute(prepared(which))[0]
+    return run.execute(prepared(which))[0]
 
 
 @functools.cache

@@ -23,8 +23,8 @@ from ml_collections import FrozenConfigDict  # noqa: E402
 from experiments import rft  # noqa: E402
 from experiments.bench import process, roofline  # noqa: E402
 from experiments.command import Command, run_from_shell  # noqa: E402
-from thesis_rl import machine  # noqa: E402
 from thesis_rl.learning import network, preprocess  # noqa: E402
+from thesis_rl.runs import machine  # noqa: E402
 from thesis_rl.types import Fold, Panel  # noqa: E402
 from thesis_rl.walk_forward import devices, train  # noqa: E402
 

@@ -14,12 +14,12 @@ import world_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
-from thesis_rl import theses as theses_lib
 from thesis_rl.data import panel, prices
 from thesis_rl.data.sources import treasury
 from thesis_rl.evaluation import audit as audit_lib
 from thesis_rl.evaluation import reread
 from thesis_rl.report import audit
+from thesis_rl.runs import theses as theses_lib
 from thesis_rl.thesis import generate_thesis
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 

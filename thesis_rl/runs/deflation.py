@@ -12,8 +12,9 @@ import jax
 import numpy as np
 import pandas as pd
 
-from thesis_rl import saved, stats, trials
-from thesis_rl.trials import Trial
+from thesis_rl import stats
+from thesis_rl.runs import saved, trials
+from thesis_rl.runs.trials import Trial
 
 MIN_COMMON_DAYS = 60  # Fewer tell little about how two trials move together.
 NUM_BLOCKS = 16  # Of the combinatorially symmetric cross-validation.

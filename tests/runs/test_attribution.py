@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl import attribution
-from thesis_rl.attribution import integrated_gradients
 from thesis_rl.learning import network, preprocess, sft
 from thesis_rl.learning.preprocess import Scaler
+from thesis_rl.runs import attribution
+from thesis_rl.runs.attribution import integrated_gradients
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 
 D = small_problems.NUM_FEATURES

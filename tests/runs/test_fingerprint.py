@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments import rft
-from thesis_rl import fingerprint
+from thesis_rl.runs import fingerprint
 
 DATES = pd.bdate_range("2020-01-01", periods=5)
 TICKERS = ("AAA", "BBB", "CCC")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from thesis_rl import deflation, trials
 from thesis_rl.evaluation import inference
 from thesis_rl.evaluation.judge import Result
-from thesis_rl.fingerprint import config_hash, data_hash, file_hash
-from thesis_rl.trials import Trial
+from thesis_rl.runs import deflation, trials
+from thesis_rl.runs.fingerprint import config_hash, data_hash, file_hash
+from thesis_rl.runs.trials import Trial
 from thesis_rl.walk_forward.experiment import Experiment
 
 LEDGER = "trials.jsonl"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # Enough steps that most kills hit training, and saves as often as it stops.
 COMMAND = (
     *(sys.executable, "experiments/run.py", "--config=experiments/rft.py:smoke"),

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import checkpoint, configs
-from thesis_rl.checkpoint import CheckpointError
+from thesis_rl import configs
 from thesis_rl.learning import preprocess
+from thesis_rl.runs import checkpoint
+from thesis_rl.runs.checkpoint import CheckpointError
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Fold, Panel

@@ -11,8 +11,8 @@ import shutil
 import numpy as np
 import pytest
 
-from thesis_rl import predict, restore, saved
 from thesis_rl.data import panel, store
+from thesis_rl.runs import load, predict, saved
 
 FOLDER = pathlib.Path(__file__).parent / "old_run"
 PREDICTIONS = json.loads((FOLDER / "predictions.json").read_text(encoding="utf-8"))
@@ -73,7 +73,7 @@ def test_a_run_that_stated_sizes_is_refused_with_what_reads_it(tmp_path):
     config = json.loads((FOLDER / "run/config.json").read_text(encoding="utf-8"))
     config["model"]["sizing"] = True
     with pytest.raises(KeyError, match="model.sizing, which revision"):
-        restore.rebuild_config(config)
+        load.rebuild_config(config)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_an_old_trader_is_the_pace_it_started_from(steps, rule, expected):
     config = json.loads((FOLDER / "run/config.json").read_text(encoding="utf-8"))
     config["path"] |= {"num_steps": steps, "rule": rule, "evidence": 2.0}
     config["reward"]["curriculum"] = [[0.5, [1, 1, 1, 0.3]]]
-    found = restore.rebuild_config(config)
+    found = load.rebuild_config(config)
     assert found.pace.to_dict() == {"rule": expected, "evidence": 2.0}
     assert found.reward.curriculum == ((0.5, (1, 1, 1)),)
     assert "path" not in found and "kl_target" not in found.rft

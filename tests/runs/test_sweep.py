@@ -16,17 +16,11 @@ import small_run
 from ml_collections import ConfigDict
 
 from experiments import sweep as command
-from thesis_rl import (
-    configs,
-    fingerprint,
-    grid,
-    registry,
-    saved,
-    stats,
-    sweep,
-    trials,
-)
-from thesis_rl import points as points_lib
+from thesis_rl import configs, stats
+from thesis_rl.runs import fingerprint, registry, saved, trials
+from thesis_rl.runs.sweep import grid
+from thesis_rl.runs.sweep import program as points_lib
+from thesis_rl.runs.sweep import run as run_lib
 
 SETTINGS = "rft.peak_lr=0.02,0.1", "reward.weights=(.2,.3,.5),(0,0,1)"
 LOUD = {  # Every limit binds and every cost is charged.
@@ -51,10 +45,10 @@ def points(config):
 
 
 def run(points):
-    ((experiment, shared),) = sweep.prepare(points)
+    ((experiment, shared),) = run_lib.prepare(points)
     assert shared == points
     with tempfile.TemporaryDirectory() as saves:
-        return sweep.run(experiment, shared, lambda text: None, Path(saves))
+        return run_lib.run(experiment, shared, lambda text: None, Path(saves))
 
 
 @pytest.fixture(scope="module")
@@ -92,10 +86,10 @@ def test_an_array_is_the_constant_it_stands_for(tried, points):
 
 
 def test_all_points_share_one_compilation(tried, config):
-    compiled = sweep.train_and_trade._cache_size()
+    compiled = run_lib.train_and_trade._cache_size()
     others = "rft.peak_lr=0.03,1e30", "reward.weights=(0,1,0),(1,1,1)"
     again = run(grid.points(grid.parse(others, config), config))
-    assert sweep.train_and_trade._cache_size() == compiled
+    assert run_lib.train_and_trade._cache_size() == compiled
     assert [bool(t.failure) for t in again] == [False, False, True, True]
     assert again[2].book is None and "training diverged" in again[2].failure
 
@@ -104,7 +98,7 @@ def test_all_points_share_one_compilation(tried, config):
 def test_every_array_reaches_the_result(config):
     """One program with all arrays: to change any must change a book."""
     base = configs.with_changes(config, grid.ASIDE | LOUD)
-    ((experiment, _),) = sweep.prepare([grid.Point("", {}, base, base)])
+    ((experiment, _),) = run_lib.prepare([grid.Point("", {}, base, base)])
     market = experiment.dataset.market
     market = market._replace(dollar_volume=jnp.full_like(market.returns, 1e6))
     flat, keys = configs.flatten(base.to_dict()), sorted(grid.ARRAYS)
@@ -114,7 +108,7 @@ def test_every_array_reaches_the_result(config):
         if key.endswith("weights"):
             values[key][i, 0] *= 3.0
     traded = jax.device_get(
-        sweep.train_and_trade(
+        run_lib.train_and_trade(
             jax.random.key(0),
             experiment.dataset.panel,
             market,
@@ -168,8 +162,8 @@ def test_results_of_a_synthetic_sweep_are_deflated_by_its_own_points(folder):
 
 def test_batches_are_of_one_length_and_miss_no_point(points, monkeypatch):
     for most in range(1, len(points) + 2):
-        monkeypatch.setattr(sweep, "POINTS_AT_A_TIME", most)
-        batches = sweep.batches(points)
+        monkeypatch.setattr(run_lib, "POINTS_AT_A_TIME", most)
+        batches = run_lib.batches(points)
         assert {len(batch) for batch in batches} == {len(batches[0])}
         assert len(batches[0]) <= most
         joined = [point for batch in batches for point in batch]
@@ -178,7 +172,7 @@ def test_batches_are_of_one_length_and_miss_no_point(points, monkeypatch):
 
 def test_a_sweep_that_was_cut_off_goes_on(tmp_path, config, monkeypatch):
     """Cut off after its first batch, it trains the second alone, and ends the same."""
-    monkeypatch.setattr(sweep, "POINTS_AT_A_TIME", 1)
+    monkeypatch.setattr(run_lib, "POINTS_AT_A_TIME", 1)
     settings = ["rft.peak_lr=0.02,0.03"]
     command.run(config, settings, str(tmp_path / "a" / "whole"), lambda text: None)
     trained = []
@@ -189,7 +183,7 @@ def test_a_sweep_that_was_cut_off_goes_on(tmp_path, config, monkeypatch):
             raise KeyboardInterrupt
         return points_lib.train(experiment, points)
 
-    monkeypatch.setattr(sweep, "train", train)
+    monkeypatch.setattr(run_lib, "train", train)
     cut = str(tmp_path / "b" / "cut")
     with pytest.raises(KeyboardInterrupt):
         command.run(config, settings, cut, lambda text: None)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thesis_rl import deflation, files, fingerprint, saved, stats, trials
+from thesis_rl import files, stats
+from thesis_rl.runs import deflation, fingerprint, saved, trials
 
 DATES = pd.bdate_range("2015-01-01", periods=400)
 

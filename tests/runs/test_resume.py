@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import small_run
 
-from thesis_rl import progress, resume, run_folder
 from thesis_rl.learning import optimizer
-from thesis_rl.resume import Saves
+from thesis_rl.runs import folder as folder_lib
+from thesis_rl.runs import progress
+from thesis_rl.runs import saves as saves_lib
+from thesis_rl.runs.saves import Saves
 from thesis_rl.walk_forward import experiment
 
 SAME = {"config": "a", "devices": "1 cpu"}
@@ -49,15 +51,15 @@ def test_saves_of_another_training_are_refused(tmp_path):
 def test_identity_sees_config_data_code_and_devices():
     prepared = experiment.prepare(small_run.config())
     config, dataset = prepared.config.to_dict(), prepared.dataset
-    first = resume.identity(config, dataset, "abc")
-    assert first == resume.identity(config, dataset, "abc")
+    first = saves_lib.identity(config, dataset, "abc")
+    assert first == saves_lib.identity(config, dataset, "abc")
     payoff = np.array(dataset.panel.payoff)
     payoff[3, 0] += 1e-3
     moved = dataset._replace(panel=dataset.panel._replace(payoff=payoff))
     others = (
-        (resume.identity(config | {"seed": 9}, dataset, "abc"), "config"),
-        (resume.identity(config, moved, "abc"), "data"),
-        (resume.identity(config, dataset, "abd"), "code"),
+        (saves_lib.identity(config | {"seed": 9}, dataset, "abc"), "config"),
+        (saves_lib.identity(config, moved, "abc"), "data"),
+        (saves_lib.identity(config, dataset, "abd"), "code"),
     )
     for other, name in others:
         assert {k for k in first if first[k] != other[k]} == {name}
@@ -86,16 +88,16 @@ def test_a_follower_finds_its_pace_and_saves_when_it_is_time(tmp_path, monkeypat
 
 def test_a_folder_is_taken_up_by_the_same_run_alone(tmp_path):
     config = {"seed": 0, "rft": {"weights": (0.1, 0.2)}}
-    folder = run_folder.reclaim(tmp_path / "run", config)
+    folder = folder_lib.reclaim(tmp_path / "run", config)
     assert json.loads((folder / "config.json").read_text())["seed"] == 0
-    assert run_folder.reclaim(folder, config) == folder
+    assert folder_lib.reclaim(folder, config) == folder
     with pytest.raises(FileExistsError, match="already holds a run"):
-        run_folder.claim(folder, config)
+        folder_lib.claim(folder, config)
     with pytest.raises(ValueError, match="config.seed was 0 and is 1"):
-        run_folder.reclaim(folder, config | {"seed": 1})
+        folder_lib.reclaim(folder, config | {"seed": 1})
     (folder / "config.json").write_text("")  # Killed before it was written.
-    assert run_folder.reclaim(folder, config | {"seed": 1}) == folder
+    assert folder_lib.reclaim(folder, config | {"seed": 1}) == folder
     assert json.loads((folder / "config.json").read_text())["seed"] == 1
     (folder / "results.json").write_text("{}")
     with pytest.raises(FileExistsError, match="nothing to resume"):
-        run_folder.reclaim(folder, config | {"seed": 1})
+        folder_lib.reclaim(folder, config | {"seed": 1})

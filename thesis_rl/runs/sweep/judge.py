@@ -11,10 +11,12 @@ import jax
 import numpy as np
 import pandas as pd
 
-from thesis_rl import deflation, files, registry, sweep, trials
+from thesis_rl import files
 from thesis_rl.evaluation import inference
-from thesis_rl.sweep import Tried
-from thesis_rl.trials import Trial
+from thesis_rl.runs import deflation, registry, trials
+from thesis_rl.runs.sweep import run
+from thesis_rl.runs.sweep.run import Tried
+from thesis_rl.runs.trials import Trial
 
 
 def keep(
@@ -45,7 +47,7 @@ def keep(
     returns_file, returns = folder / registry.RETURNS_FILE, None
     if tried.book is not None:
         returns = tried.book.headline_net
-        table = sweep.daily_returns(tried)
+        table = run.daily_returns(tried)
         files.write_text(returns_file, table.to_csv(float_format="%.8g"))
     trial = registry.as_trial(
         tried.experiment,

@@ -4,7 +4,9 @@ import pytest
 import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from thesis_rl import configs, fingerprint, grid
+from thesis_rl import configs
+from thesis_rl.runs import fingerprint
+from thesis_rl.runs.sweep import grid
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thesis_rl import record
+from thesis_rl.runs import record
 
 DATES = pd.bdate_range("2019-12-30", periods=4, name="date")
 NUMBERS = (0.0, -0.0, 1.0, 1e-9, -123456789.0, 0.1 + 0.2, np.nan, np.inf)

@@ -7,7 +7,8 @@ import pytest
 import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from thesis_rl import files, fingerprint, record, registry, trials
+from thesis_rl import files
+from thesis_rl.runs import fingerprint, record, registry, trials
 
 NOW = datetime.datetime(2025, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 

@@ -12,8 +12,8 @@ import small_run
 
 from experiments import predict as command
 from experiments.command import call, run_from_shell
-from thesis_rl import checkpoint, predict, record, restore
-from thesis_rl.checkpoint import CheckpointError
+from thesis_rl.runs import checkpoint, load, predict, record
+from thesis_rl.runs.checkpoint import CheckpointError
 from thesis_rl.thesis import ThesisError, problems
 
 
@@ -284,7 +284,7 @@ def test_a_config_of_another_version_is_said_to_be_one(damaged):
 def test_a_config_without_reinforcement_implies_supervised_networks_alone():
     config = small_run.config().to_dict()
     config["rft"]["num_steps"] = 0
-    implied = restore.implied_arrays(restore.rebuild_config(config), num_folds=4)
+    implied = load.implied_arrays(load.rebuild_config(config), num_folds=4)
     assert set(implied["params"]) == {"sft"}
     assert implied["scalers"]["mean"].shape == (4, len(small_run.FEATURES))
 

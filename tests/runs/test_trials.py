@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from thesis_rl import trials
+from thesis_rl.runs import trials
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 TRIAL = trials.Trial(
     time="2025-01-02T03:04:05+00:00",
     title="A title\u2028of two\nlines, “quoted”",
@@ -61,7 +61,7 @@ def test_a_ledger_that_is_not_there_is_empty_and_is_made(tmp_path):
 
 WRITER = """
 import sys
-from thesis_rl import trials
+from thesis_rl.runs import trials
 base = trials.Trial(*sys.argv[2:6], 0, 1, [], "f", "s", "p", "", "", .1, 9, 0., 3.)
 sys.stdin.readline()
 for i in range(50):

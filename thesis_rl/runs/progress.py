@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from thesis_rl.learning.optimizer import State
-from thesis_rl.resume import Saves
+from thesis_rl.runs.saves import Saves
 from thesis_rl.walk_forward import devices
 
 LOOK_SECONDS = 2.0  # Between two looks at a training.

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict, FrozenConfigDict
 
-from thesis_rl import configs, fingerprint
+from thesis_rl import configs
+from thesis_rl.runs import fingerprint
 from thesis_rl.walk_forward import check as config_lib
 
 # What may be an array in a compiled program: no shape and no branch hangs on it. A key

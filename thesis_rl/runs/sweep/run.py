@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl import checkpoint, fingerprint, resume
 from thesis_rl.evaluation import books as books_lib
 from thesis_rl.evaluation import inference, scores
 from thesis_rl.evaluation.books import Book
 from thesis_rl.evaluation.sensitivity import line
-from thesis_rl.grid import Point
-from thesis_rl.points import Traded, train
-from thesis_rl.points import train_and_trade as train_and_trade
+from thesis_rl.runs import checkpoint, fingerprint
+from thesis_rl.runs import saves as saves_lib
+from thesis_rl.runs.sweep.grid import Point
+from thesis_rl.runs.sweep.program import Traded, train
+from thesis_rl.runs.sweep.program import train_and_trade as train_and_trade
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward.experiment import Experiment
@@ -91,7 +92,7 @@ def run(
     num_runs = len(points) * config.num_seeds * len(folds.test_start)
     plural = "s" if len(points) > 1 else ""
     say(f"Training {len(points)} point{plural} in one program: {num_runs} runs")
-    same = resume.identity(config.to_dict(), dataset, fingerprint.code_hash())
+    same = saves_lib.identity(config.to_dict(), dataset, fingerprint.code_hash())
     done = []
     for batch in batches(points):
         named = json.dumps([same, [str(point.values) for point in batch]])

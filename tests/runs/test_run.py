@@ -19,11 +19,13 @@ import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import run as command
-from thesis_rl import checkpoint, experiment, registry, thesis, trials
+from thesis_rl import thesis
+from thesis_rl.runs import checkpoint, registry, trials
+from thesis_rl.runs import run as run_lib
 from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward import program
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 METRICS = {
     "sharpe",
     "headline_sharpe",
@@ -69,7 +71,7 @@ def run(folder, ledger=None):
     found = small_run.result()
     found = found._replace(summary=copy.deepcopy(found.summary))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiment, "run", lambda prepared, say: found)
+        patch.setattr(run_lib, "run", lambda prepared, say: found)
         command.run(small_run.config(), str(folder), lambda text: None, ledger)
     return folder
 
@@ -247,7 +249,7 @@ def test_training_that_diverges_is_not_reported(broken, message, monkeypatch):
     outcome = result.outcome._replace(params=params)
     monkeypatch.setattr(program, "run", lambda *_: outcome)
     with pytest.raises(ValueError, match=f"training diverged: .* {message}"):
-        experiment.execute(result.experiment)
+        run_lib.execute(result.experiment)
 
 
 def test_a_full_disk_leaves_whole_files_only(tmp_path, monkeypatch):

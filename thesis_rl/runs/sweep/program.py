@@ -11,8 +11,8 @@ from ml_collections import FrozenConfigDict
 
 from thesis_rl import configs
 from thesis_rl.evaluation.sensitivity import line
-from thesis_rl.grid import Point
 from thesis_rl.learning import network, preprocess
+from thesis_rl.runs.sweep.grid import Point
 from thesis_rl.trading import books
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.types import Fold, Market, Panel

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thesis_rl import checkpoint
-from thesis_rl.checkpoint import CheckpointError
+from thesis_rl.runs import checkpoint
+from thesis_rl.runs.checkpoint import CheckpointError
 
 META = {"config": {"hidden": [64, 64], "lr": 3e-3}, "schema": "1.0", "note": "Zürich"}
 

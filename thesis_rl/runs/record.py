@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from thesis_rl import checkpoint, files, theses
+from thesis_rl import files
 from thesis_rl.evaluation import scores
 from thesis_rl.evaluation.judge import Result
 from thesis_rl.learning.calibration import Calibrator, Scaling
+from thesis_rl.runs import checkpoint, theses
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
 from thesis_rl.walk_forward.experiment import Experiment

@@ -10,9 +10,11 @@ import small_run
 from ml_collections import ConfigDict
 
 from experiments import sweep as command
-from thesis_rl import configs, deflation, files, grid, selection, stats, sweep, trials
+from thesis_rl import configs, files, stats
 from thesis_rl.evaluation import inference
 from thesis_rl.evaluation.books import Book
+from thesis_rl.runs import deflation, trials
+from thesis_rl.runs.sweep import grid, judge, run
 from thesis_rl.walk_forward import experiment as experiment_lib
 
 NOW = datetime.datetime(2025, 1, 2, tzinfo=datetime.UTC)
@@ -53,19 +55,19 @@ def as_tried(experiment, returns):
     for point, row in zip(points, returns, strict=True):
         given = experiment._replace(config=point.config)
         if np.isnan(row).any():
-            made.append(sweep.Tried(point, given, None, {}, "p", "training diverged"))
+            made.append(run.Tried(point, given, None, {}, "p", "training diverged"))
             continue
         book = Book(*[row] * len(Book._fields))
         headline = inference.headline(inference.key_for(given.config.seed, 0), book, 5)
-        made.append(sweep.Tried(point, given, book, headline, "p", ""))
+        made.append(run.Tried(point, given, book, headline, "p", ""))
     return made
 
 
 def judged(experiment, returns, folder):
     ledger = folder.parent / "trials.jsonl"
     tried = as_tried(experiment, returns)
-    lines = [selection.keep(t, folder, ledger, NOW, None) for t in tried]
-    return selection.judge(tried, lines, ledger)
+    lines = [judge.keep(t, folder, ledger, NOW, None) for t in tried]
+    return judge.judge(tried, lines, ledger)
 
 
 def test_skill_survives_and_luck_does_not(experiment, tmp_path):
@@ -92,7 +94,7 @@ def test_n_is_counted_from_the_ledger_and_pbo_from_the_sweep(experiment, folder)
     sibling = configs.with_changes(older.experiment.config, {"seed": 9})
     older = older._replace(experiment=older.experiment._replace(config=sibling))
     (folder.parent / "older").mkdir()
-    selection.keep(older, folder.parent / "older", ledger, NOW, None)
+    judge.keep(older, folder.parent / "older", ledger, NOW, None)
     found = judged(experiment, noise(3), folder)
     counted = trials.count(trials.read(ledger))
     assert found["trials"]["num_trials"] == len(counted) == 4 and not found["excuse"]

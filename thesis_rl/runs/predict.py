@@ -7,14 +7,14 @@ import jax
 import numpy as np
 import pandas as pd
 
-from thesis_rl import attribution, theses
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
 from thesis_rl.evaluation import theses as theses_lib
 from thesis_rl.learning import calibration
 from thesis_rl.learning.calibration import Scaling
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.restore import Run, load_run
+from thesis_rl.runs import attribution, theses
+from thesis_rl.runs.load import Run, load_run
 from thesis_rl.thesis import generate_thesis
 
 __all__ = ["Prediction", "Run", "choose_fold", "find_row", "load_run", "predict"]

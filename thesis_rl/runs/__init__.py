@@ -1,0 +1,1 @@
+"""A run on disk, and what one does with it later."""
