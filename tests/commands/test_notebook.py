@@ -5,7 +5,7 @@ import pathlib
 import nbclient
 import nbformat
 
-EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
+EXPERIMENTS = pathlib.Path(__file__).parents[2] / "experiments"
 
 
 def test_notebook_runs_and_draws(monkeypatch):

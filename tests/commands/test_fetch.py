@@ -21,7 +21,7 @@ from experiments import fetch as command
 from experiments.data import us20
 from thesis_rl.data import store
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 NOW = pd.Timestamp("2020-06-01 12:00")
 KEY = "0123456789abcdef0123456789abcdef"
 FRED, TREASURY = "api.stlouisfed.org", "home.treasury.gov"
