@@ -36,14 +36,14 @@ from experiments.command import (  # noqa: E402
     run_from_shell,
 )
 from thesis_rl import configs, files, stats  # noqa: E402
-from thesis_rl.evaluation import books as books_lib
-from thesis_rl.evaluation import judge
+from thesis_rl.evaluation import books as books_lib  # noqa: E402
+from thesis_rl.evaluation import judge  # noqa: E402
 from thesis_rl.evaluation import scores as scores_lib  # noqa: E402
-from thesis_rl.evaluation.sensitivity import line  # noqa: E402
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 from thesis_rl.trading.backtest import Ledger  # noqa: E402
+from thesis_rl.trading.costs import line  # noqa: E402
 from thesis_rl.trading.portfolio import MAPPINGS  # noqa: E402
-from thesis_rl.walk_forward import experiment, program, regressors
+from thesis_rl.walk_forward import experiment, program, regressors  # noqa: E402
 from thesis_rl.walk_forward.experiment import Experiment  # noqa: E402
 from thesis_rl.walk_forward.program import Outcome  # noqa: E402
 

@@ -11,9 +11,9 @@ import small_run
 from thesis_rl import stats
 from thesis_rl.evaluation import judge
 from thesis_rl.evaluation import scores as scores_lib
-from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.trading import books as books_lib
 from thesis_rl.trading import portfolio
+from thesis_rl.trading.costs import line
 from thesis_rl.walk_forward import baselines
 
 

@@ -11,10 +11,10 @@ import small_run
 
 from thesis_rl import stats
 from thesis_rl.evaluation import books, sensitivity
-from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.trading import backtest, costs, portfolio
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
+from thesis_rl.trading.costs import line
 
 T, N = 40, 3
 

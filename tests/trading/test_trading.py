@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.trading import backtest, books, portfolio
 from thesis_rl.trading.backtest import Costs
+from thesis_rl.trading.costs import line
 
 T, N, A = 80, 4, 5
 CONFIG = small_problems.config({"backtest.hold_days": 3})

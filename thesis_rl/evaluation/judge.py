@@ -17,6 +17,7 @@ from thesis_rl.evaluation import theses as theses_lib
 from thesis_rl.evaluation.books import Book
 from thesis_rl.evaluation.scores import CONTROLLED, Scores, unseen
 from thesis_rl.trading import portfolio
+from thesis_rl.trading.costs import line
 from thesis_rl.types import Thesis
 from thesis_rl.walk_forward import program
 from thesis_rl.walk_forward.experiment import Experiment
@@ -132,7 +133,7 @@ def measure(
     )
     mean_block = headline["mean_block"]
     hedged = books_lib.is_hedged(rules)
-    ledger = sensitivity.line(outcome.ledgers[final][rules.mapping], -1)
+    ledger = line(outcome.ledgers[final][rules.mapping], -1)
     market, paths = dataset.market, outcome.paths
     return {
         "headline": {"strategy": "ensemble", "mapping": rules.mapping, **headline},

@@ -9,8 +9,8 @@ import pandas as pd
 from thesis_rl import stats
 from thesis_rl.evaluation import books as books_lib
 from thesis_rl.evaluation.books import Benchmark, Book
-from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.trading import portfolio
+from thesis_rl.trading.costs import line
 from thesis_rl.walk_forward import baselines
 from thesis_rl.walk_forward.experiment import Experiment
 from thesis_rl.walk_forward.program import Outcome

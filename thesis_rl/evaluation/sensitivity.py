@@ -1,22 +1,16 @@
 """What the headline would have been at other costs, other sizes, on other paths."""
 
-import jax
 import numpy as np
 
 from thesis_rl import stats
 from thesis_rl.evaluation import books as books_lib
 from thesis_rl.evaluation.books import Benchmark, Book
-from thesis_rl.trading.backtest import Ledger
 from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
+from thesis_rl.trading.costs import Ledger, line
 from thesis_rl.types import Market
 
 YEAR = 252
 ITEMS = ("commission", "half_spread", "impact", "borrow", "interest")
-
-
-def line(ledger: Ledger, index: int) -> Ledger:
-    """Picks one of several books that were traded side by side."""
-    return jax.tree.map(lambda x: x[index], ledger)
 
 
 def cost_items(ledger: Ledger) -> dict[str, float]:

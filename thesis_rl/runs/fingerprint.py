@@ -104,7 +104,7 @@ def file_hash(path: str | os.PathLike) -> str:
 
 def code_hash() -> str:
     """Hashes the sources of this package, committed or not."""
-    folder, digest = Path(__file__).parent, hashlib.sha256()
+    folder, digest = Path(__file__).parents[1], hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
         digest.update(f"{file.relative_to(folder)}\0".encode())
         digest.update(file.read_bytes())

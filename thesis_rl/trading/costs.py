@@ -50,6 +50,11 @@ class Ledger(NamedTuple):
         return income - self.commission - self.half_spread - self.impact - self.borrow
 
 
+def line(ledger: Ledger, index: int) -> Ledger:
+    """Picks one of several books that were traded side by side."""
+    return jax.tree.map(lambda x: x[index], ledger)
+
+
 def rates(config: FrozenConfigDict) -> Costs:
     """Gathers the rates of `config.backtest`."""
     return Costs(**{name: config.backtest[name] for name in Costs._fields})

@@ -10,11 +10,11 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from thesis_rl import configs
-from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.learning import network, preprocess
 from thesis_rl.runs.sweep.grid import Point
 from thesis_rl.trading import books
 from thesis_rl.trading.backtest import Ledger
+from thesis_rl.trading.costs import line
 from thesis_rl.types import Fold, Market, Panel
 from thesis_rl.walk_forward import devices
 from thesis_rl.walk_forward.experiment import Experiment

@@ -12,13 +12,13 @@ import pandas as pd
 from thesis_rl.evaluation import books as books_lib
 from thesis_rl.evaluation import inference, scores
 from thesis_rl.evaluation.books import Book
-from thesis_rl.evaluation.sensitivity import line
 from thesis_rl.runs import checkpoint, fingerprint
 from thesis_rl.runs import saves as saves_lib
 from thesis_rl.runs.sweep.grid import Point
 from thesis_rl.runs.sweep.program import Traded, train
 from thesis_rl.runs.sweep.program import train_and_trade as train_and_trade
 from thesis_rl.trading.backtest import Ledger
+from thesis_rl.trading.costs import line
 from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward.experiment import Experiment
 
