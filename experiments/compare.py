@@ -135,7 +135,7 @@ def _line(row: tuple[str, ...]) -> str:
 
 
 def _plain(text: str) -> str:
-    from thesis_rl.thesis.markdown import MARKUP
+    from thesis_rl.thesis.render import MARKUP
 
     return MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 

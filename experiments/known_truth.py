@@ -37,13 +37,14 @@ from experiments.command import (  # noqa: E402
 )
 from thesis_rl import configs, files, stats  # noqa: E402
 from thesis_rl.evaluation import books as books_lib  # noqa: E402
+from thesis_rl.evaluation import books as scores_lib  # noqa: E402
 from thesis_rl.evaluation import judge  # noqa: E402
-from thesis_rl.evaluation import scores as scores_lib  # noqa: E402
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 from thesis_rl.trading.backtest import Ledger  # noqa: E402
 from thesis_rl.trading.costs import line  # noqa: E402
 from thesis_rl.trading.portfolio import MAPPINGS  # noqa: E402
-from thesis_rl.walk_forward import experiment, program, regressors  # noqa: E402
+from thesis_rl.walk_forward import baselines as baselines_lib  # noqa: E402
+from thesis_rl.walk_forward import experiment, program  # noqa: E402
 from thesis_rl.walk_forward.experiment import Experiment  # noqa: E402
 from thesis_rl.walk_forward.program import Outcome  # noqa: E402
 
@@ -110,11 +111,11 @@ def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
         (0.2, 0.4, 0.6, 0.8), np.asarray(dataset.panel.score)[unseen], side="right"
     )
     labelled = np.asarray(dataset.panel.labelled)[unseen]
-    fits = {"ridge": regressors.ridge}
+    fits = {"ridge": baselines_lib.ridge}
     if boosting:
-        fits["boosting"] = regressors.boosting
+        fits["boosting"] = baselines_lib.boosting
     forecasts = {
-        name: regressors.walk_forward(dataset.panel, folds, fit)
+        name: baselines_lib.walk_forward(dataset.panel, folds, fit)
         for name, fit in fits.items()
     }
     random = np.random.default_rng(seed)

@@ -62,7 +62,7 @@ def run(
     from thesis_rl import files, report
     from thesis_rl.data import panel
     from thesis_rl.evaluation import judge
-    from thesis_rl.runs import fingerprint, record, registry, trials
+    from thesis_rl.runs import deflation, fingerprint, record, trials
     from thesis_rl.runs import folder as folder_lib
     from thesis_rl.runs import run as run_lib
     from thesis_rl.runs.saves import Saves, identity
@@ -70,7 +70,7 @@ def run(
 
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
-    ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
+    ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / deflation.LEDGER)
     writes = jax.process_index() == 0
     with agreement():
         if writes:
@@ -104,7 +104,7 @@ def run(
     say("Writing theses, tables and the report")
     summary = result.summary | {"git": git, "config": config.to_dict()}
     record.write_returns(result, folder)  # Counted as soon as there is one to see.
-    summary["trials"] = registry.register(result, folder, ledger, now, git["revision"])
+    summary["trials"] = deflation.register(result, folder, ledger, now, git["revision"])
     summary["theses"] |= record.write(result, folder)
     recorded = time.perf_counter()
     summary["timing"] |= {

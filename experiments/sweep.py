@@ -69,7 +69,7 @@ def run(
       OSError: the folder holds another sweep, or cannot be written.
     """
     from thesis_rl import files
-    from thesis_rl.runs import fingerprint, registry, trials
+    from thesis_rl.runs import deflation, fingerprint, trials
     from thesis_rl.runs import folder as folder_lib
     from thesis_rl.runs.sweep import grid, judge
     from thesis_rl.runs.sweep import run as run_lib
@@ -77,7 +77,7 @@ def run(
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
     points = grid.points(grid.parse(settings, config), config)
-    ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / registry.LEDGER)
+    ledger = pathlib.Path(ledger or pathlib.Path(workdir).parent / deflation.LEDGER)
     trials.read(ledger)  # A damaged one is refused before an hour is spent.
     say("Loading prices; making features, claims and labels")
     programs = run_lib.prepare(points)

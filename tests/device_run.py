@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import small_problems
 
-from thesis_rl.runs.progress import Follower
+from thesis_rl.runs.saves import Follower
 from thesis_rl.walk_forward import experiment, program
 
 NUM_DAYS, NUM_NAMES, REACH = 60, 3, 4

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from thesis_rl import heads
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.types import Logits, Params, Thesis
 
@@ -120,7 +119,7 @@ def log_prob(logits: Logits, thesis: Thesis) -> jax.Array:
     Returns:
       [3], the three terms; their sum is the log-probability of the thesis.
     """
-    normaliser = [heads.softplus(x).sum(0) for x in logits[:2]]
+    normaliser = [softplus(x).sum(0) for x in logits[:2]]
     normaliser.append(jax.nn.logsumexp(logits.decision, axis=0))
     return score(logits, thesis) - jnp.stack(normaliser)
 
@@ -142,7 +141,7 @@ def score(logits: Logits, thesis: Thesis) -> jax.Array:
     """
     sections = jnp.sum(logits.sections * thesis.sections, axis=0)
     claims = jnp.sum(logits.claims * thesis.claims, axis=0)
-    decision = heads.pick(logits.decision, thesis.decision)
+    decision = pick(logits.decision, thesis.decision)
     return jnp.stack([sections, claims, decision])
 
 
@@ -150,7 +149,7 @@ def entropy(logits: Logits) -> jax.Array:
     """Computes the entropy of each head in nats, [3]; their sum is the policy's."""
     log_p = jax.nn.log_softmax(logits.decision, axis=0)
     decision = -jnp.sum(jax.nn.softmax(logits.decision, axis=0) * log_p, axis=0)
-    sections, claims = (heads.entropy(x).sum(0) for x in logits[:2])
+    sections, claims = (bit_entropy(x).sum(0) for x in logits[:2])
     return jnp.stack([sections, claims, decision])
 
 
@@ -169,7 +168,7 @@ def kl(logits: Logits, other: Logits) -> jax.Array:
     log_p, log_q = (jax.nn.log_softmax(x.decision, axis=0) for x in (logits, other))
     decision = jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=0)
     bits = zip(logits[:2], other[:2], strict=True)
-    sections, claims = (heads.kl(x, y).sum(0) for x, y in bits)
+    sections, claims = (bit_kl(x, y).sum(0) for x, y in bits)
     return jnp.stack([sections, claims, decision])
 
 
@@ -224,3 +223,44 @@ def mode(logits: Logits) -> Thesis:
         claims=logits.claims > 0,
         decision=jnp.argmax(logits.decision, axis=0).astype(jnp.int32),
     )
+
+
+@jax.custom_jvp
+def softplus(logit: jax.Array) -> jax.Array:
+    """Computes log(1 + eˣ), of any shape."""
+    return jnp.maximum(logit, 0) + jnp.log(1 + jnp.exp(-jnp.abs(logit)))
+
+
+@softplus.defjvp
+def _softplus_jvp(primals, tangents):
+    # Who draws a bit needs the sigmoid anyway, and it is computed once.
+    return softplus(*primals), jax.nn.sigmoid(*primals) * tangents[0]
+
+
+def cross_entropy(logit: jax.Array, target: jax.Array) -> jax.Array:
+    """Computes -log of the probability of a bit, of any shape; a target in [0, 1]."""
+    return softplus(logit) - logit * target
+
+
+def bit_entropy(logit: jax.Array) -> jax.Array:
+    """Computes the entropy of a bit in nats, of any shape."""
+    return cross_entropy(logit, jax.nn.sigmoid(logit))
+
+
+def bit_kl(logit: jax.Array, other: jax.Array) -> jax.Array:
+    """Computes the divergence of a bit from one of another logit, of any shape."""
+    return cross_entropy(other, jax.nn.sigmoid(logit)) - bit_entropy(logit)
+
+
+def pick(values: jax.Array, index: jax.Array) -> jax.Array:
+    """Returns one of a few values, by comparison: quicker than to look it up.
+
+    Args:
+      values: [A].
+      index: [] int32; many of them pick from one [A], or each from its own.
+
+    Returns:
+      A scalar.
+    """
+    only = jax.vmap(lambda i, x: jnp.where(index == i, x, 0))
+    return only(jnp.arange(len(values)), values).sum(0)

@@ -15,7 +15,7 @@ from macro_news_responses import alphavantage_item as item
 
 from thesis_rl.data.sources import alphavantage, articles
 from thesis_rl.data.sources.client import Client
-from thesis_rl.data.sources.errors import BadResponse, SourceError, Unavailable
+from thesis_rl.data.sources.keys import BadResponse, SourceError, Unavailable
 from thesis_rl.data.store.raw import Request
 
 KEY = "QX7ZP0KD93LMB4TV"

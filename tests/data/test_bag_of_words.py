@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn import linear_model
 
-from thesis_rl.data.features import bag_of_words
+from thesis_rl.data.features import ngrams
 
 WORDS = [a + b for a in "bcdfghjklm" for b in "aeiou"]
 TEXT = "Apple's profit rose 3% in 2024; profit ROSE.\nÜber-Umsatz"
@@ -33,36 +33,36 @@ def texts_and_outcomes(num: int, seed: int = 0):
 
 @pytest.mark.parametrize("buckets", [2**18, 7])
 def test_counts_are_those_of_words_and_pairs_scaled_to_length_one(buckets):
-    counts = bag_of_words.count(["", TEXT, "... !"], buckets).toarray()
+    counts = ngrams.count(["", TEXT, "... !"], buckets).toarray()
     plain = collections.Counter(zlib.crc32(t.encode()) % buckets for t in TERMS)
     want = np.zeros(buckets)
     want[list(plain)] = list(plain.values())
     np.testing.assert_allclose(counts[1], want / np.linalg.norm(want), rtol=1e-12)
     assert not counts[0].any() and not counts[2].any()
-    assert bag_of_words.count([], buckets).shape == (0, buckets)
+    assert ngrams.count([], buckets).shape == (0, buckets)
 
 
 @pytest.mark.parametrize("l2", [0.3, 30.0])
 def test_coefficients_are_those_of_scikit_learn(l2):
     texts, outcome = texts_and_outcomes(400)
-    counts = bag_of_words.count(texts, 2**10)
+    counts = ngrams.count(texts, 2**10)
     oracle = linear_model.LogisticRegression(
         C=1 / l2, tol=1e-10, solver="newton-cholesky"
     ).fit(counts.toarray(), outcome)
-    model = bag_of_words.regress(counts, outcome, l2)
+    model = ngrams.regress(counts, outcome, l2)
     np.testing.assert_allclose(model.weights, oracle.coef_[0], atol=1e-4)
     np.testing.assert_allclose(model.intercept, oracle.intercept_[0], atol=1e-4)
-    found = bag_of_words.logits(model, counts)
+    found = ngrams.logits(model, counts)
     np.testing.assert_allclose(
         found, oracle.decision_function(counts.toarray()), atol=1e-4
     )
 
 
 def test_a_fit_that_does_not_converge_says_what_to_do(monkeypatch):
-    monkeypatch.setitem(bag_of_words.OPTIONS, "maxiter", 1)
+    monkeypatch.setitem(ngrams.OPTIONS, "maxiter", 1)
     texts, outcome = texts_and_outcomes(50)
     with pytest.raises(RuntimeError, match="no fit of 50 articles .*raise l2, now 0.1"):
-        bag_of_words.regress(bag_of_words.count(texts, 64), outcome, 0.1)
+        ngrams.regress(ngrams.count(texts, 64), outcome, 0.1)
 
 
 def test_another_process_counts_and_fits_alike_to_the_bit():
@@ -85,7 +85,7 @@ def test_another_process_counts_and_fits_alike_to_the_bit():
         ).stdout
         for seed in ("1", "2")
     ]
-    counts = bag_of_words.count(texts, 64)
-    model = bag_of_words.regress(counts, np.array([1.0, 0.0]), 1.0)
+    counts = ngrams.count(texts, 64)
+    model = ngrams.regress(counts, np.array([1.0, 0.0]), 1.0)
     here = counts.toarray().tobytes().hex(), model.weights.tobytes().hex()
     assert [output.split() for output in outputs] == [list(here)] * 2

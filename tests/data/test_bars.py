@@ -12,7 +12,7 @@ from ml_collections import config_dict
 from thesis_rl.data import clock
 from thesis_rl.data.prices import adjust
 from thesis_rl.data.sources import bars
-from thesis_rl.data.sources.errors import BadResponse, NotFound, SourceError
+from thesis_rl.data.sources.keys import BadResponse, NotFound, SourceError
 from thesis_rl.data.store.raw import Request, Response
 
 HEADER = "date,open,high,low,close,volume\n"

@@ -14,9 +14,8 @@ from replay_server import Answer, ReplayServer
 
 from thesis_rl.data.sources import client as client_lib
 from thesis_rl.data.sources import keys
-from thesis_rl.data.sources.bucket import TokenBucket
-from thesis_rl.data.sources.client import Client, retry_after
-from thesis_rl.data.sources.errors import (
+from thesis_rl.data.sources.client import Client, TokenBucket, retry_after
+from thesis_rl.data.sources.keys import (
     BadResponse,
     MissingKey,
     NotFound,

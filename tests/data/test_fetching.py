@@ -16,7 +16,7 @@ from thesis_rl import files
 from thesis_rl.data import sources, store
 from thesis_rl.data.sources import fetching, sec, treasury
 from thesis_rl.data.sources.client import Client
-from thesis_rl.data.sources.errors import BadResponse, SourceError
+from thesis_rl.data.sources.keys import BadResponse, SourceError
 from thesis_rl.data.sources.parsed import Parsed, consolidate
 from thesis_rl.data.store import ingest, raw
 

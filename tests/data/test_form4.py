@@ -11,7 +11,7 @@ from sec_responses import owner, trade
 
 from thesis_rl.data import events
 from thesis_rl.data.sources import form4
-from thesis_rl.data.sources.errors import BadResponse
+from thesis_rl.data.sources.keys import BadResponse
 
 CIK = 320193
 MAY_3 = pd.Timestamp("2023-05-03 22:30:00")

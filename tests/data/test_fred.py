@@ -16,7 +16,7 @@ from macro_news_responses import collect, response
 
 from thesis_rl.data import clock, events
 from thesis_rl.data.sources import fred
-from thesis_rl.data.sources.errors import BadResponse
+from thesis_rl.data.sources.keys import BadResponse
 from thesis_rl.data.store.raw import Request
 
 SERIES = "CPIAUCSL"

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import config_dict
 
 from thesis_rl.data.sources import membership
-from thesis_rl.data.sources.errors import BadResponse, SourceError
+from thesis_rl.data.sources.keys import BadResponse, SourceError
 from thesis_rl.data.store.raw import Request, Response
 
 HEADER = "ticker,event,announced,effective,delisting_return\n"

@@ -19,7 +19,7 @@ from macro_news_responses import newsapi_article as article
 
 from thesis_rl.data.sources import articles, newsapi
 from thesis_rl.data.sources.client import Client
-from thesis_rl.data.sources.errors import BadResponse, SourceError
+from thesis_rl.data.sources.keys import BadResponse, SourceError
 from thesis_rl.data.store.raw import Request
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -15,7 +15,7 @@ from thesis_rl.data.features import insiders, ngrams, ratios
 from thesis_rl.data.features.news import Scorer
 from thesis_rl.data.prices import adjust
 from thesis_rl.data.sources import newsapi
-from thesis_rl.evaluation import reread
+from thesis_rl.evaluation import audit
 
 DAY = pd.Timedelta(days=1)
 WORLDS = ("clean", "poisoned")
@@ -102,7 +102,7 @@ def tables(which: str) -> dict[str, pd.DataFrame]:
 def reparsed(which: str, *sources: str) -> dict[str, pd.DataFrame]:
     """Returns the events of some sources, parsed anew from their responses."""
     with world_run.within(which):
-        return {source: reread.parse("store", source) for source in sources}
+        return {source: audit.parse("store", source) for source in sources}
 
 
 def stored(which: str, *sources: str) -> dict[str, pd.DataFrame]:

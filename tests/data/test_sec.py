@@ -11,12 +11,7 @@ from sec_responses import company_facts, fact, filing, response
 
 from thesis_rl.data import events
 from thesis_rl.data.sources import sec
-from thesis_rl.data.sources.errors import (
-    BadResponse,
-    NotFound,
-    SourceError,
-    Unavailable,
-)
+from thesis_rl.data.sources.keys import BadResponse, NotFound, SourceError, Unavailable
 
 CIK = 320193
 LIST = "/submissions/CIK0000320193.json"

@@ -3,11 +3,11 @@
 import pytest
 from articles import article, day, table
 
-from thesis_rl.data.features import stories
+from thesis_rl.data.features import news
 
 
 def told(*rows):
-    return stories.trace(table(*rows))["row"].to_list()
+    return news.trace(table(*rows))["row"].to_list()
 
 
 def test_the_same_title_within_three_days_is_one_story_from_its_first():
@@ -39,7 +39,7 @@ def test_other_names_other_titles_and_untitled_articles_are_other_stories():
 
 
 def test_a_version_counts_until_the_next_and_stays_as_old_as_the_first():
-    traced = stories.trace(
+    traced = news.trace(
         table(
             article(0, "a.com", "First"),
             article(9, "a.com", "Third"),
@@ -49,14 +49,14 @@ def test_a_version_counts_until_the_next_and_stays_as_old_as_the_first():
     assert traced["row"].to_list() == [0, 2, 1]
     assert traced["first_row"].to_list() == [0, 0, 0]
     assert traced["start"].to_list() == [day(0), day(4), day(9)]
-    assert traced["stop"].to_list() == [day(4), day(9), stories.FOREVER]
+    assert traced["stop"].to_list() == [day(4), day(9), news.FOREVER]
     assert traced["born"].to_list() == [day(0)] * 3
 
 
 def test_of_versions_of_one_instant_the_last_to_arrive_counts():
     first, last = article(0, "a.com", "One", seq=7), article(0, "a.com", "Two", seq=8)
     for rows, want in (((first, last), 1), ((last, first), 0)):
-        traced = stories.trace(table(*rows))
+        traced = news.trace(table(*rows))
         assert traced["row"][traced["stop"] > traced["start"]].to_list() == [want]
 
 
@@ -69,7 +69,7 @@ def test_a_copy_is_judged_by_its_first_version_and_takes_all_of_them_along():
 
 
 def test_an_article_of_a_later_hour_is_seen_from_then():
-    traced = stories.trace(table(article(0, "a.com", "News", about=1)))
+    traced = news.trace(table(article(0, "a.com", "News", about=1)))
     assert traced["start"].to_list() == [day(1)]
 
 
@@ -78,8 +78,8 @@ def test_other_fields_are_left_alone():
         article(0, "a.com", "News", field="vendor_sentiment"),
         article(0, "a.com", "News"),
     )
-    assert stories.trace(rows)["row"].to_list() == [1]
-    assert stories.trace(rows[:0]).empty
+    assert news.trace(rows)["row"].to_list() == [1]
+    assert news.trace(rows[:0]).empty
 
 
 def test_an_article_without_an_address_is_refused():

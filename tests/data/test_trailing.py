@@ -2,21 +2,21 @@
 
 import pytest
 
-from thesis_rl.data.features import trailing
+from thesis_rl.data.features import ratios
 
 QUARTERS = [0, 90, 181, 273, 365, 455, 546, 638, 730]  # The days that end them.
 
 
 def flows(*stated):
     """Makes the flows of one concept from (after, end, value)."""
-    made = trailing.Flows({}, {})
+    made = ratios.Flows({}, {})
     for row, (after, end, value) in enumerate(stated):
-        trailing.put(made, trailing.Flow(after, end, value, row))
+        ratios.put(made, ratios.Flow(after, end, value, row))
     return made
 
 
 def year(made, end):
-    walks = trailing.years([made], end, 1)
+    walks = ratios.years([made], end, 1)
     return [(sign, flow.row) for sign, flow in walks[0]] if walks else None
 
 
@@ -29,7 +29,7 @@ def test_a_stated_year_counts_before_any_sum():
 def test_year_to_date_plus_the_last_year_minus_last_years_to_date():
     made = flows((0, 181, 4), (0, 365, 10), (365, 546, 7))
     assert year(made, 546) == [(1, 2), (1, 1), (-1, 0)]
-    assert trailing.total(trailing.years([made], 546, 1)[0]) == 7 + 10 - 4
+    assert ratios.total(ratios.years([made], 546, 1)[0]) == 7 + 10 - 4
 
 
 def test_four_quarters_where_nothing_longer_is_stated():
@@ -41,7 +41,7 @@ def test_four_quarters_where_nothing_longer_is_stated():
 def test_a_fourth_quarter_is_the_year_minus_nine_months():
     made = flows((90, 181, 2), (181, 273, 3), (0, 273, 4), (0, 365, 9), (365, 455, 6))
     assert year(made, 455) == [(1, 4), (1, 3), (-1, 2), (1, 1), (1, 0)]
-    assert trailing.total(trailing.years([made], 455, 1)[0]) == 6 + (9 - 4) + 3 + 2
+    assert ratios.total(ratios.years([made], 455, 1)[0]) == 6 + (9 - 4) + 3 + 2
 
 
 def test_no_step_leads_past_the_end():
@@ -73,7 +73,7 @@ def test_two_years_follow_each_other_in_one_concept_where_one_suffices():
     both = flows((0, 365, 9), (365, 730, 11))
 
     def totals(concepts):
-        return [trailing.total(walk) for walk in trailing.years(concepts, 730, 2)]
+        return [ratios.total(walk) for walk in ratios.years(concepts, 730, 2)]
 
     assert totals([new, old]) == totals([old, new]) == [12, 10]
     assert totals([new, old, both]) == [11, 9]
@@ -82,8 +82,8 @@ def test_two_years_follow_each_other_in_one_concept_where_one_suffices():
 
 def test_what_was_taken_back_is_gone():
     made = flows((0, 365, 10))
-    trailing.remove(made, 0, 365)
-    trailing.remove(made, 0, 90)
+    ratios.remove(made, 0, 365)
+    ratios.remove(made, 0, 90)
     assert year(made, 365) is None
-    trailing.put(made, trailing.Flow(0, 365, 11, 5))
+    ratios.put(made, ratios.Flow(0, 365, 11, 5))
     assert year(made, 365) == [(1, 5)]

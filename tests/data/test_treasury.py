@@ -14,7 +14,7 @@ from macro_news_responses import TENORS, collect, response, treasury_csv
 
 from thesis_rl.data import clock, events
 from thesis_rl.data.sources import treasury
-from thesis_rl.data.sources.errors import BadResponse
+from thesis_rl.data.sources.keys import BadResponse
 from thesis_rl.data.store.raw import Request
 
 RECEIVED = "2024-01-05 12:00"

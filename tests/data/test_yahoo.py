@@ -12,8 +12,8 @@ from ml_collections import config_dict
 
 from thesis_rl.data import clock
 from thesis_rl.data.prices import adjust
-from thesis_rl.data.sources import yahoo, yahoo_client
-from thesis_rl.data.sources.errors import BadResponse, NotFound, Unavailable
+from thesis_rl.data.sources import yahoo
+from thesis_rl.data.sources.keys import BadResponse, NotFound, Unavailable
 from thesis_rl.data.store.raw import Request, Response
 
 NOW = pd.Timestamp("2020-09-02 12:00")
@@ -43,7 +43,7 @@ def frame(days=DAYS, close=CLOSE, volume=VOLUME, split=SPLIT, dividend=DIVIDEND)
 
 
 def response(made: pd.DataFrame, ticker="AAPL", received=NOW) -> Response:
-    content = yahoo_client.write(made, ticker)
+    content = yahoo.write(made, ticker)
     yahoo.check(content)
     request = Request("bars", ticker, "history", ticker, (("start", ""),), "2020-09-02")
     return Response(request, content, hashlib.sha256(content).hexdigest(), received)
@@ -176,27 +176,27 @@ def test_frames_with_tickers_above_or_without_a_zone_are_written_alike():
         ]
         columns = pd.MultiIndex.from_tuples(pairs, names=order)
         both = pd.concat([plain, plain * 2], axis=1).set_axis(columns, axis=1)
-        assert yahoo_client.write(both, "AAPL") == yahoo_client.write(plain, "AAPL")
+        assert yahoo.write(both, "AAPL") == yahoo.write(plain, "AAPL")
         with pytest.raises(NotFound, match="no prices of IBM"):
-            yahoo_client.write(both, "IBM")
+            yahoo.write(both, "IBM")
     pd.testing.assert_frame_equal(*(table.drop(columns="raw") for table in parsed))
 
 
 def test_bytes_are_those_of_the_frame_and_always_the_same():
-    content = yahoo_client.write(frame(), "AAPL")
-    assert content == yahoo_client.write(frame(), "AAPL")
+    content = yahoo.write(frame(), "AAPL")
+    assert content == yahoo.write(frame(), "AAPL")
     header, first, *_ = content.decode().split("\n")
     assert header == ",".join(["Date", *COLUMNS, *ACTIONS])
     assert first.startswith("2020-08-06 00:00:00-04:00,113.90249633789062,")
 
 
 def test_adjusted_or_broken_histories_are_no_responses():
-    whole = yahoo_client.write(frame(), "AAPL")
-    adjusted = yahoo_client.write(frame().drop(columns="Adj Close"), "AAPL")
+    whole = yahoo.write(frame(), "AAPL")
+    adjusted = yahoo.write(frame().drop(columns="Adj Close"), "AAPL")
     with pytest.raises(BadResponse, match="adjusted already; ask with auto_adjust=Fal"):
         yahoo.check(adjusted)
     with pytest.raises(BadResponse, match="no column Stock Splits"):
-        yahoo.check(yahoo_client.write(frame().drop(columns="Stock Splits"), "AAPL"))
+        yahoo.check(yahoo.write(frame().drop(columns="Stock Splits"), "AAPL"))
     with pytest.raises(BadResponse, match="cut short"):
         yahoo.check(whole[:-1])
     with pytest.raises(BadResponse, match="two rows of 2020-09-01"):
@@ -205,7 +205,7 @@ def test_adjusted_or_broken_histories_are_no_responses():
         with pytest.raises(BadResponse, match="no CSV|no column Date"):
             yahoo.check(content)
     with pytest.raises(NotFound, match="no prices of NONE; is the ticker right"):
-        yahoo_client.write(frame().iloc[:0], "NONE")
+        yahoo.write(frame().iloc[:0], "NONE")
 
 
 def test_fetch_asks_for_all_days_up_to_today_in_yahoos_spelling():
@@ -215,7 +215,7 @@ def test_fetch_asks_for_all_days_up_to_today_in_yahoos_spelling():
         asked.append((ticker, start))
         return frame()
 
-    client = yahoo_client.Client(ask, now=lambda: 0.0, sleep=lambda seconds: None)
+    client = yahoo.Client(ask, now=lambda: 0.0, sleep=lambda seconds: None)
 
     def get(kind, path, params=()):
         assert kind == "history"
@@ -227,7 +227,7 @@ def test_fetch_asks_for_all_days_up_to_today_in_yahoos_spelling():
 
 def test_client_keeps_its_pace_and_stores_no_bad_frame():
     slept = []
-    client = yahoo_client.Client(
+    client = yahoo.Client(
         lambda ticker, start: frame().drop(columns="Adj Close"),
         now=lambda: 0.0,
         sleep=slept.append,
@@ -263,7 +263,7 @@ def test_yfinance_is_asked_for_unadjusted_days_with_their_actions(
     monkeypatch, yfinance
 ):
     asked = history(monkeypatch, yfinance, frame())
-    pd.testing.assert_frame_equal(yahoo_client.download("AAPL", "2000-01-03"), frame())
+    pd.testing.assert_frame_equal(yahoo.download("AAPL", "2000-01-03"), frame())
     assert asked == {
         "ticker": "AAPL",
         "start": "2000-01-03",
@@ -273,7 +273,7 @@ def test_yfinance_is_asked_for_unadjusted_days_with_their_actions(
         "hides": False,
     }
     asked = history(monkeypatch, yfinance, frame())
-    yahoo_client.download("AAPL", "")
+    yahoo.download("AAPL", "")
     assert asked["period"] == "max" and "start" not in asked and "end" not in asked
     assert yfinance.config.debug.hide_exceptions is True
 
@@ -288,7 +288,7 @@ def test_refusals_of_yahoo_say_what_to_do(monkeypatch, yfinance):
     ]:
         history(monkeypatch, yfinance, error)
         with pytest.raises(kind, match=message):
-            yahoo_client.download("X", "")
+            yahoo.download("X", "")
         assert yfinance.config.debug.hide_exceptions is True
 
 
@@ -302,4 +302,4 @@ def test_errors_of_the_network_are_os_errors(yfinance):
 def test_without_yfinance_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "yfinance", None)
     with pytest.raises(ImportError, match=r"pip install 'thesis_rl\[yahoo\]'"):
-        yahoo_client.download("AAPL", "")
+        yahoo.download("AAPL", "")

@@ -9,8 +9,8 @@ import pytest
 import small_run
 
 from thesis_rl import stats
+from thesis_rl.evaluation import books as scores_lib
 from thesis_rl.evaluation import judge
-from thesis_rl.evaluation import scores as scores_lib
 from thesis_rl.trading import books as books_lib
 from thesis_rl.trading import portfolio
 from thesis_rl.trading.costs import line

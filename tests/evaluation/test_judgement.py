@@ -6,8 +6,8 @@ import pytest
 import small_run
 
 from thesis_rl import files, stats
+from thesis_rl.evaluation import books as scores_lib
 from thesis_rl.evaluation import calibration, inference, judge
-from thesis_rl.evaluation import scores as scores_lib
 from thesis_rl.trading import portfolio
 
 SECTIONS = {

@@ -17,13 +17,12 @@ from experiments import rft
 from thesis_rl.data import panel, prices
 from thesis_rl.data.sources import treasury
 from thesis_rl.evaluation import audit as audit_lib
-from thesis_rl.evaluation import reread
 from thesis_rl.report import audit
-from thesis_rl.runs import theses as theses_lib
+from thesis_rl.runs import record as theses_lib
 from thesis_rl.thesis import generate_thesis
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 
-READ = reread.read
+READ = audit_lib.read
 
 
 @functools.cache
@@ -33,14 +32,14 @@ def honest() -> list[dict]:
 
 
 @functools.cache
-def anew() -> reread.Sources:
+def anew() -> audit_lib.Sources:
     with world_run.within("clean"):
         return READ(world_run.config())
 
 
 def verify(theses, patch) -> dict:
     """Verifies, with what the responses say read once for all tests."""
-    patch.setattr(reread, "read", lambda config: anew())
+    patch.setattr(audit_lib, "read", lambda config: anew())
     patch.setattr(audit_lib, "MAX_PROBLEMS", 1000)
     with world_run.within("clean"):
         return audit_lib.verify(theses, world_run.config())
@@ -240,8 +239,8 @@ def write_some(config, days) -> list[dict]:
 )
 def test_packaged_files_verify(curves, monkeypatch, source, start, fields):
     config = of_files(source, start)
-    files = reread.read(config)
-    monkeypatch.setattr(reread, "read", lambda config: files)
+    files = audit_lib.read(config)
+    monkeypatch.setattr(audit_lib, "read", lambda config: files)
     told = write_some(config, (70, 300))  # A split is in the windows of both.
     found = audit_lib.verify(told, config)
     assert found["problems"] == [] and all_right(found)

@@ -12,8 +12,8 @@ import small_problems
 
 from thesis_rl.learning import network, preprocess, sft
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.runs import attribution
-from thesis_rl.runs.attribution import integrated_gradients
+from thesis_rl.runs import predict as predict_lib
+from thesis_rl.runs.predict import integrated_gradients
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 
 D = small_problems.NUM_FEATURES
@@ -88,7 +88,7 @@ def explained():
     params = jax.tree.map(lambda x: 2 * x, params)
     scaler = Scaler(numbers(D), jnp.array([1.0, 0.5, 2.0, 0.0]), jnp.zeros(4))
     features, available = numbers(D, seed=4), jnp.array([True, True, False, False])
-    explain = jax.jit(attribution.explain, static_argnames="config")
+    explain = jax.jit(predict_lib.explain, static_argnames="config")
     said = explain(params, features, available, scaler, config=CONFIG)
     return params, features, available, scaler, said
 
@@ -127,7 +127,7 @@ def test_only_what_training_showed_the_decision_has_a_share(explained):
 def test_the_plain_row_is_the_training_mean_with_everything_present(explained):
     _, features, available, scaler, _ = explained
     inputs = preprocess.inputs(features, available, scaler)
-    plain = attribution.plain_row(inputs, scaler)
+    plain = predict_lib.plain_row(inputs, scaler)
     all_present = available.at[:3].set(True)
     expected = preprocess.inputs(scaler.mean, all_present, scaler)
     np.testing.assert_array_equal(plain, expected)
@@ -135,6 +135,6 @@ def test_the_plain_row_is_the_training_mean_with_everything_present(explained):
 
 def test_a_missing_flag_counts_for_its_feature():
     np.testing.assert_array_equal(
-        attribution.by_feature(jnp.array([1.0, 2.0, 3.0, 10.0, 20.0, 30.0])),
+        predict_lib.by_feature(jnp.array([1.0, 2.0, 3.0, 10.0, 20.0, 30.0])),
         [11.0, 22.0, 33.0],
     )

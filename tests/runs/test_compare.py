@@ -13,7 +13,7 @@ from experiments import compare as command
 from experiments.command import call, run_from_shell
 from thesis_rl import files, stats
 from thesis_rl.runs import compare
-from thesis_rl.runs.saved import HEADLINE_RETURNS
+from thesis_rl.runs.folder import HEADLINE_RETURNS
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from thesis_rl.data import panel, store
-from thesis_rl.runs import load, predict, saved
+from thesis_rl.runs import folder, load, predict
 
 FOLDER = pathlib.Path(__file__).parent / "old_run"
 PREDICTIONS = json.loads((FOLDER / "predictions.json").read_text(encoding="utf-8"))
@@ -56,7 +56,7 @@ def assert_alike(found, expected):
 
 
 def test_an_old_run_can_be_compared():
-    read = saved.read(FOLDER / "run", "old")
+    read = folder.read(FOLDER / "run", "old")
     assert len(read.decisions) == 240 and len(read.returns) == 40
     assert set(read.curves.index.get_level_values("stage")) == {"sft", "rft", "exact"}
 

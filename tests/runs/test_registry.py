@@ -8,14 +8,14 @@ import small_run
 from ml_collections import ConfigDict, FrozenConfigDict
 
 from thesis_rl import files
-from thesis_rl.runs import fingerprint, record, registry, trials
+from thesis_rl.runs import deflation, fingerprint, record, trials
 
 NOW = datetime.datetime(2025, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
 def ledger(tmp_path):
-    return tmp_path / registry.LEDGER
+    return tmp_path / deflation.LEDGER
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def register(tmp_path, ledger):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         table = record.daily_returns(result).to_csv()
-        files.write_text(folder / registry.RETURNS_FILE, table)
-        return registry.register(result, folder, ledger, NOW, revision)
+        files.write_text(folder / deflation.RETURNS_FILE, table)
+        return deflation.register(result, folder, ledger, NOW, revision)
 
     return register
 
@@ -58,7 +58,7 @@ def test_a_line_says_what_was_run_and_what_it_earned(register, ledger):
     assert trial.config_hash == fingerprint.config_hash(config.to_dict())
     assert trial.predictions_sha256 == result.summary["predictions_sha256"]
     assert (trial.seed, trial.num_seeds) == (config.seed, config.num_seeds)
-    assert trial.returns_file == f"run/{registry.RETURNS_FILE}"
+    assert trial.returns_file == f"run/{deflation.RETURNS_FILE}"
     file = ledger.parent / trial.returns_file
     assert trial.returns_sha256 == fingerprint.file_hash(file)
     returns = result.books["ensemble"].headline_net
@@ -113,8 +113,8 @@ def test_volumes_are_part_of_the_data(ledger, tmp_path):
             market=market._replace(dollar_volume=volume)
         )
         experiment = result.experiment._replace(dataset=dataset)
-        file = tmp_path / registry.RETURNS_FILE
-        trial = registry.as_trial(experiment, file, ledger, None, "", NOW, None)
+        file = tmp_path / deflation.RETURNS_FILE
+        trial = deflation.as_trial(experiment, file, ledger, None, "", NOW, None)
         hashes.add(trial.data_hash)
     assert len(hashes) == 3
 
@@ -134,7 +134,7 @@ def test_smoke_and_simulated_runs_are_no_trials(synthetic, size, excuse, registe
     dataset = result.experiment.dataset
     dataset = dataset._replace(report=dataset.report | {"synthetic": synthetic})
     result = result._replace(experiment=result.experiment._replace(dataset=dataset))
-    assert registry.excuse(result.experiment) == excuse
+    assert deflation.excuse(result.experiment) == excuse
     found = register(result)
     assert found["excuse"] == excuse
     assert found["num_trials"] == (1 if excuse else 2)
@@ -143,9 +143,9 @@ def test_smoke_and_simulated_runs_are_no_trials(synthetic, size, excuse, registe
 
 
 def test_a_run_that_failed_was_a_trial_nevertheless(register, ledger, tmp_path):
-    failed = registry.as_trial(
+    failed = deflation.as_trial(
         real({"seed": 9}).experiment,
-        tmp_path / "failed" / registry.RETURNS_FILE,
+        tmp_path / "failed" / deflation.RETURNS_FILE,
         ledger,
         None,
         "",

@@ -11,7 +11,6 @@ import small_run
 
 from thesis_rl.learning import optimizer
 from thesis_rl.runs import folder as folder_lib
-from thesis_rl.runs import progress
 from thesis_rl.runs import saves as saves_lib
 from thesis_rl.runs.saves import Saves
 from thesis_rl.walk_forward import experiment
@@ -67,15 +66,15 @@ def test_identity_sees_config_data_code_and_devices():
 
 def test_a_follower_finds_its_pace_and_saves_when_it_is_time(tmp_path, monkeypatch):
     now, told = [0.0], []
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(saves_lib.time, "monotonic", lambda: now[0])
     saves = Saves(tmp_path / "saves", lambda: SAME)
-    follower = progress.Follower(lambda stage: 10, told.append, saves, 60.0)
+    follower = saves_lib.Follower(lambda stage: 10, told.append, saves, 60.0)
     now[0] = 5.0
     assert follower.resume("rft", state(0))[1] == 0
     assert follower.until("rft", 0, 5) == 1
     now[0] = 5.5
     follower.after("rft", 0, 1, 3, state(1))
-    assert told[-1] == progress.Standing("rft", 1, 5, 3 * 10 / 0.5, 2.0, 5.0)
+    assert told[-1] == saves_lib.Standing("rft", 1, 5, 3 * 10 / 0.5, 2.0, 5.0)
     assert follower.until("rft", 1, 5) == 5  # Four steps in two seconds.
     assert follower.until("rft", 1, 100) == 5
     assert not (tmp_path / "saves").exists()

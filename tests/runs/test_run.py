@@ -20,7 +20,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import run as command
 from thesis_rl import thesis
-from thesis_rl.runs import checkpoint, registry, trials
+from thesis_rl.runs import checkpoint, deflation, trials
 from thesis_rl.runs import run as run_lib
 from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward import program
@@ -130,7 +130,7 @@ def test_results_hold_every_number_promised(results):
 
 
 def test_a_simulated_run_leaves_an_excused_line_beside_its_folder(folder, results):
-    (trial,) = trials.read(folder.parent / registry.LEDGER)
+    (trial,) = trials.read(folder.parent / deflation.LEDGER)
     assert trial.excuse == results["trials"]["excuse"] == "synthetic"
     assert results["trials"]["num_trials"] == 1
     assert trial.returns_file == f"{folder.name}/daily_returns.csv"
@@ -144,7 +144,7 @@ def test_a_ledger_named_elsewhere_is_kept_there(tmp_path):
     folder = run(tmp_path / "runs" / "run", str(ledger))
     (trial,) = trials.read(ledger)
     assert pathlib.Path(trial.returns_file) == folder / "daily_returns.csv"
-    assert not (folder.parent / registry.LEDGER).exists()
+    assert not (folder.parent / deflation.LEDGER).exists()
 
 
 def test_a_damaged_ledger_is_refused_before_anything_is_trained(tmp_path):

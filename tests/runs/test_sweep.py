@@ -17,7 +17,8 @@ from ml_collections import ConfigDict
 
 from experiments import sweep as command
 from thesis_rl import configs, stats
-from thesis_rl.runs import fingerprint, registry, saved, trials
+from thesis_rl.runs import deflation, fingerprint, trials
+from thesis_rl.runs import folder as folder_lib
 from thesis_rl.runs.sweep import grid
 from thesis_rl.runs.sweep import program as points_lib
 from thesis_rl.runs.sweep import run as run_lib
@@ -133,7 +134,7 @@ def folder(tmp_path_factory, config):
 
 
 def test_every_point_has_a_folder_and_a_line(folder):
-    lines = trials.read(folder.parent / registry.LEDGER)
+    lines = trials.read(folder.parent / deflation.LEDGER)
     assert len(lines) == len({t.key for t in lines}) == 8
     assert {t.excuse for t in lines} == {"synthetic"} and not trials.count(lines)
     for trial in lines:
@@ -145,7 +146,7 @@ def test_every_point_has_a_folder_and_a_line(folder):
             continue
         assert fingerprint.file_hash(file) == trial.returns_sha256
         table = pd.read_csv(file)
-        daily = stats.sharpe(table[saved.HEADLINE_RETURNS].to_numpy(), 1)
+        daily = stats.sharpe(table[folder_lib.HEADLINE_RETURNS].to_numpy(), 1)
         assert daily == pytest.approx(trial.sharpe, rel=1e-4)
         assert len(table["date"]) == 2 * 20
 
@@ -194,7 +195,7 @@ def test_a_sweep_that_was_cut_off_goes_on(tmp_path, config, monkeypatch):
     assert trained[2:] == trained[1:2] != trained[:1]
     whole = json.loads((tmp_path / "a" / "whole" / "results.json").read_text())
     assert json.loads(json.dumps(found["points"])) == whole["points"]
-    assert len(trials.read(tmp_path / "b" / registry.LEDGER)) == 2
+    assert len(trials.read(tmp_path / "b" / deflation.LEDGER)) == 2
     with pytest.raises(FileExistsError, match="nothing to resume"):
         command.run(config, settings, cut, print, resume=True)
 

@@ -12,7 +12,7 @@ from thesis_rl.data.panel import Dataset
 from thesis_rl.learning import preprocess
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
 from thesis_rl.types import Market
-from thesis_rl.walk_forward import baselines, regressors
+from thesis_rl.walk_forward import baselines
 from thesis_rl.walk_forward.folds import make_folds
 
 T, N, REACH = 400, 6, 5
@@ -129,7 +129,7 @@ def test_positions_of_a_day_do_not_know_later_days(returns):
         assert np.any(before[name] != after[name]) == changes, name
 
 
-@pytest.mark.parametrize("fit", [regressors.ridge, regressors.boosting])
+@pytest.mark.parametrize("fit", [baselines.ridge, baselines.boosting])
 def test_regressions_find_a_linear_payoff_and_read_training_rows_alone(fit):
     folds = make_folds(T, train_days=240, test_days=60, label_horizon=REACH)
     unseen = slice(folds.test_start[0], folds.test_stop[-1])
@@ -144,11 +144,11 @@ def test_regressions_find_a_linear_payoff_and_read_training_rows_alone(fit):
         payoff=payoff,
         labelled=full,
     )
-    found = regressors.walk_forward(panel, folds, fit)
+    found = baselines.walk_forward(panel, folds, fit)
     assert np.corrcoef(found.ravel(), signal[unseen].ravel())[0, 1] > 0.8
     wild = payoff.copy()
     wild[folds.train_stop[0] :] *= -9.0
-    again = regressors.walk_forward(panel._replace(payoff=wild), folds, fit)
+    again = baselines.walk_forward(panel._replace(payoff=wild), folds, fit)
     np.testing.assert_array_equal(found[:60], again[:60])
     assert np.any(found[-60:] != again[-60:])
 
@@ -157,9 +157,9 @@ def test_ridge_solves_its_normal_equations():
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(500, 3)), rng.normal(size=500)
     sklearn = pytest.importorskip("sklearn.linear_model")
-    oracle = sklearn.Ridge(alpha=regressors.RIDGE_PENALTY, fit_intercept=False)
+    oracle = sklearn.Ridge(alpha=baselines.RIDGE_PENALTY, fit_intercept=False)
     np.testing.assert_allclose(
-        regressors.ridge(x, y)(x), oracle.fit(x, y).predict(x), rtol=1e-6
+        baselines.ridge(x, y)(x), oracle.fit(x, y).predict(x), rtol=1e-6
     )
 
 
@@ -183,7 +183,7 @@ def test_classifiers_are_taught_the_labels_and_inputs_of_the_policy(recipe):
     panel = jax.device_get(small_problems.noise_panel(T, N))
     panel = panel._replace(available=panel.available.copy())
     panel.available[::9, 0] = False
-    regressors.walk_forward_classifier(
+    baselines.walk_forward_classifier(
         panel, FOLDS, fixed_odds(np.eye(5)[2], given), settings
     )
     assert len(given) == len(FOLDS.test_start)
@@ -209,7 +209,7 @@ def test_the_position_is_the_expected_one_and_neutral_only_where_asked():
     panel = jax.device_get(small_problems.noise_panel(T, N))
     panel = panel._replace(available=panel.available.copy())
     panel.available[FIRST, 0] = False
-    run, fit = regressors.walk_forward_classifier, fixed_odds(odds, [])
+    run, fit = baselines.walk_forward_classifier, fixed_odds(odds, [])
     held = run(panel, FOLDS, fit, config(book="long_only"))
     assert odds @ DECISION_POSITIONS == pytest.approx(0.35)
     seen = panel.available[FIRST : FOLDS.test_stop[-1]].any(axis=-1)
@@ -218,7 +218,7 @@ def test_the_position_is_the_expected_one_and_neutral_only_where_asked():
     np.testing.assert_allclose(held, 0.0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", regressors.LEARNED)
+@pytest.mark.parametrize("name", baselines.LEARNED)
 def test_classifiers_find_what_can_be_learnt_and_read_training_rows_alone(name):
     pytest.importorskip("sklearn")
     folds = make_folds(T, train_days=240, test_days=60, label_horizon=REACH)
@@ -227,23 +227,23 @@ def test_classifiers_find_what_can_be_learnt_and_read_training_rows_alone(name):
     market = np.random.default_rng(3).normal(0.0, 3.0, (T, 1))
     panel = panel._replace(features=panel.features.copy())
     panel.features[..., 0] += market  # Which the cross-section knows nothing of.
-    fit, settings = regressors.LEARNED[name], config()
-    held = regressors.walk_forward_classifier(panel, folds, fit, settings)
+    fit, settings = baselines.LEARNED[name], config()
+    held = baselines.walk_forward_classifier(panel, folds, fit, settings)
     payoff = panel.payoff[unseen] - panel.payoff[unseen].mean(axis=1, keepdims=True)
     assert np.corrcoef(held.ravel(), payoff.ravel())[0, 1] > 0.8
     np.testing.assert_allclose(held.sum(axis=1), 0.0, atol=1e-12)
     wild = panel._replace(score=panel.score.copy())
     wild.score[folds.train_stop[0] :] = 1.0 - wild.score[folds.train_stop[0] :]
-    again = regressors.walk_forward_classifier(wild, folds, fit, settings)
+    again = baselines.walk_forward_classifier(wild, folds, fit, settings)
     np.testing.assert_array_equal(held[:60], again[:60])
     assert np.any(held[-60:] != again[-60:])
 
 
-@pytest.mark.parametrize("name", regressors.LEARNED)
+@pytest.mark.parametrize("name", baselines.LEARNED)
 def test_a_label_that_was_never_seen_has_no_chance(name):
     pytest.importorskip("sklearn")
     x = np.random.default_rng(0).normal(size=(600, 2))
-    chances = regressors.LEARNED[name](x, np.where(x[:, 0] > 0, 4, 1))(x)
+    chances = baselines.LEARNED[name](x, np.where(x[:, 0] > 0, 4, 1))(x)
     assert chances.shape == (600, 5) and not chances[:, [0, 2, 3]].any()
     np.testing.assert_allclose(chances.sum(axis=1), 1.0)
     assert np.corrcoef(chances[:, 4], x[:, 0])[0, 1] > 0.7
@@ -253,10 +253,10 @@ def test_training_rows_of_one_label_are_refused():
     panel = jax.device_get(small_problems.noise_panel(T, N))
     panel = panel._replace(score=np.full_like(panel.score, 0.5))
     with pytest.raises(ValueError, match=r"days 0 to 59 have the labels \['hold'\]"):
-        regressors.walk_forward_classifier(panel, FOLDS, regressors.ridge, config())
+        baselines.walk_forward_classifier(panel, FOLDS, baselines.ridge, config())
 
 
-@pytest.mark.parametrize("fit", [regressors.boosting, *regressors.LEARNED.values()])
+@pytest.mark.parametrize("fit", [baselines.boosting, *baselines.LEARNED.values()])
 def test_a_missing_extra_names_its_cure(fit, monkeypatch):
     for module in ("ensemble", "linear_model"):
         monkeypatch.setitem(sys.modules, f"sklearn.{module}", None)

@@ -4,6 +4,12 @@ One row is one version of one fact. It is about `event_time`, a period's end, a 
 day or the hour of an article, and was first public at `knowledge_time`. A correction is
 a further row; nothing is ever changed. All times are UTC, as datetime64[ns] without a
 zone.
+
+The join works on plain arrays. Each row enters at the first decision that may see it. The frontier of a name is the
+greatest event_time that has entered; a row that enters behind it never counts. Of two
+rows about the frontier the one that enters later is the later known, so knowledge_time
+and seq need comparing only between rows that enter together, and nothing is sorted but
+these.
 """
 
 from collections.abc import Sequence
@@ -12,7 +18,97 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import frontier
+NONE = -1  # In place of a row's position, where nothing is visible.
+
+
+class Rows(NamedTuple):
+    """R versions of facts, in any order; times in nanoseconds."""
+
+    column: np.ndarray  # [R] which of the N names; `NONE` for any other.
+    about: np.ndarray  # [R] int64, event_time.
+    known: np.ndarray  # [R] int64, knowledge_time.
+    seq: np.ndarray  # [R] int64.
+
+
+class Runs(NamedTuple):
+    """What counts from which decision on: K runs of decisions, name after name."""
+
+    start: np.ndarray  # [K] first decision of a run: its place in a flat [N, T].
+    row: np.ndarray  # [K] position of the row that counts, or `NONE`.
+    first: np.ndarray  # [K] position of the first release of the same period.
+    order: np.ndarray  # [T] decisions in order of time.
+
+
+def runs(rows: Rows, num_names: int, decided: np.ndarray, *, latest: bool) -> Runs:
+    """Finds the runs of decisions over which one row counts.
+
+    Args:
+        rows: R rows.
+        num_names: N.
+        decided: [T] int64 nanoseconds, in any order.
+        latest: the last known version of a period counts; else its first release.
+
+    Returns:
+        K >= N runs (none if T is 0), those of each name in order of time.
+    """
+    num_days = len(decided)
+    order = np.argsort(decided, kind="stable")
+    enters = np.searchsorted(decided[order], np.maximum(rows.about, rows.known))
+    ids = np.flatnonzero((rows.column != NONE) & (enters < num_days))
+    place = rows.column[ids] * num_days + enters[ids]
+
+    frontier = np.full((num_names, num_days), np.iinfo(np.int64).min)
+    np.maximum.at(frontier.reshape(-1), place, rows.about[ids])
+    np.maximum.accumulate(frontier, axis=1, out=frontier)
+    advances = np.ones(frontier.shape, bool)
+    advances[:, 1:] = frontier[:, 1:] != frontier[:, :-1]
+    current = np.flatnonzero(rows.about[ids] == frontier.reshape(-1)[place])
+    ids, place = ids[current], place[current]
+
+    first = _winners(ids, place, frontier.size, -rows.known, -rows.seq)
+    if not latest:
+        start = np.flatnonzero(advances)
+        return Runs(start, first[start], first[start], order)
+    last = _winners(ids, place, frontier.size, rows.known, rows.seq)
+    start = np.flatnonzero(advances.reshape(-1) | (last != NONE))
+    released = np.where(advances.reshape(-1)[start], np.arange(len(start)), 0)
+    released = np.maximum.accumulate(released)
+    return Runs(start, last[start], first[start[released]], order)
+
+
+def spread(values: np.ndarray, runs: Runs, num_names: int) -> np.ndarray:
+    """Repeats the value of each run over its decisions.
+
+    Args:
+        values: [K].
+        runs: K runs.
+        num_names: N.
+
+    Returns:
+        [T, N], decisions in the order in which they were given.
+    """
+    shape = num_names, len(runs.order)
+    lengths = np.diff(runs.start, append=shape[0] * shape[1])
+    result = np.empty(shape[::-1], values.dtype)
+    result[runs.order] = np.repeat(values, lengths).reshape(shape).T
+    return result
+
+
+def _winners(
+    ids: np.ndarray, place: np.ndarray, size: int, known: np.ndarray, seq: np.ndarray
+) -> np.ndarray:
+    """Finds the row of greatest (known, seq) in each place, [size]; `NONE` in most."""
+    winners = np.full(size, NONE)
+    winners[place] = ids  # Of several for one place NumPy keeps the last.
+    beaten = winners[place] != ids
+    if beaten.any():
+        contested = np.zeros(size, bool)
+        contested[place[beaten]] = True
+        rivals = np.flatnonzero(contested[place])
+        rivals = rivals[np.lexsort((seq[ids[rivals]], known[ids[rivals]]))]
+        winners[place[rivals]] = ids[rivals]
+    return winners
+
 
 TIMES = ("event_time", "knowledge_time", "period_start")
 TEXTS = ("source", "name", "field", "document", "raw", "place", "text")
@@ -33,7 +129,6 @@ COLUMNS = {
 }
 JOINED = ("name", "event_time", "knowledge_time", "value", "seq")
 MODES = ("latest_known", "first_release")
-NONE = frontier.NONE  # In place of a row's position, where nothing is visible.
 
 
 class Aged(NamedTuple):
@@ -127,9 +222,9 @@ def as_of(
     # Position NONE, -1, is the one appended.
     value = np.append(events["value"].to_numpy(np.float64), np.nan)[runs.row]
     released = np.append(known, np.datetime64("NaT", "ns"))[runs.first]
-    values = frontier.spread(value, runs, len(names))
+    values = spread(value, runs, len(names))
     decided = _instants(decision_times, "decision_times")
-    age = decided[:, None] - frontier.spread(released, runs, len(names))
+    age = decided[:, None] - spread(released, runs, len(names))
     if max_age is not None:
         limit = pd.Timedelta(max_age).as_unit("ns").to_timedelta64()
         values = np.where(age > limit, np.nan, values)
@@ -149,12 +244,12 @@ def resolve(
         Positions of rows in `events`, [T, N] int64, `NONE` where nothing is visible.
     """
     runs = _runs(events, names, decision_times, mode)
-    return frontier.spread(runs.row, runs, len(names))
+    return spread(runs.row, runs, len(names))
 
 
 def _runs(
     events: pd.DataFrame, names: Sequence[str], decision_times, mode: str
-) -> frontier.Runs:
+) -> Runs:
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; choose one of {MODES}")
     columns = pd.Index(names)
@@ -164,14 +259,14 @@ def _runs(
     about, known = _times(events)
     codes, named = pd.factorize(events["name"])
     _refuse_missing(codes < 0, "name")
-    rows = frontier.Rows(
+    rows = Rows(
         column=columns.get_indexer(named)[codes],
         about=about.view(np.int64),
         known=known.view(np.int64),
         seq=events["seq"].to_numpy(np.int64),
     )
     decided = _instants(decision_times, "decision_times").view(np.int64)
-    return frontier.runs(rows, len(columns), decided, latest=mode == "latest_known")
+    return runs(rows, len(columns), decided, latest=mode == "latest_known")
 
 
 def _times(events: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -10,12 +10,11 @@ import jax
 import numpy as np
 
 from thesis_rl.evaluation import books as books_lib
+from thesis_rl.evaluation import books as scores_lib
 from thesis_rl.evaluation import calibration as calibration_lib
 from thesis_rl.evaluation import inference, regimes, sensitivity
-from thesis_rl.evaluation import scores as scores_lib
 from thesis_rl.evaluation import theses as theses_lib
-from thesis_rl.evaluation.books import Book
-from thesis_rl.evaluation.scores import CONTROLLED, Scores, unseen
+from thesis_rl.evaluation.books import CONTROLLED, Book, Scores, unseen
 from thesis_rl.trading import portfolio
 from thesis_rl.trading.costs import line
 from thesis_rl.types import Thesis

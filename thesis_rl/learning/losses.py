@@ -11,13 +11,13 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from thesis_rl import heads
+from thesis_rl import policy
 from thesis_rl.types import Logits
 
 
 def sections_loss(logits: Logits, target: jax.Array) -> jax.Array:
     """Averages the binary cross-entropy over sections; target [P] in {0, 1}."""
-    return heads.cross_entropy(logits.sections, target).mean(0)
+    return policy.cross_entropy(logits.sections, target).mean(0)
 
 
 def claims_loss(logits: Logits, truth: jax.Array, known: jax.Array) -> jax.Array:
@@ -31,13 +31,13 @@ def claims_loss(logits: Logits, truth: jax.Array, known: jax.Array) -> jax.Array
     Returns:
       A scalar, 0 where no claim is known.
     """
-    loss = heads.cross_entropy(logits.claims, truth)
+    loss = policy.cross_entropy(logits.claims, truth)
     return jnp.sum(loss * known, axis=0) / jnp.maximum(known.sum(0), 1)
 
 
 def decision_loss(logits: Logits, label: jax.Array) -> jax.Array:
     """Computes the cross-entropy of the decision head at one label."""
-    return -heads.pick(jax.nn.log_softmax(logits.decision, axis=0), label)
+    return -policy.pick(jax.nn.log_softmax(logits.decision, axis=0), label)
 
 
 def combine_uncertain(task_losses: jax.Array, log_variances: jax.Array) -> jax.Array:

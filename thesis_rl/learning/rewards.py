@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import heads
+from thesis_rl import policy
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
 from thesis_rl.types import Logits, Row, Thesis
 
@@ -40,7 +40,7 @@ def parts(thesis: Thesis, row: Row, config: FrozenConfigDict) -> jax.Array:
         [
             structure(thesis, row, config.reward.validity_share),
             CLAIM_REWARDS[config.reward.claims](thesis.claims, row.truth),
-            heads.pick(decision_rewards(row, config.reward), thesis.decision),
+            policy.pick(decision_rewards(row, config.reward), thesis.decision),
         ]
     )
 
@@ -175,7 +175,7 @@ def decision_rewards(row: Row, config: FrozenConfigDict) -> jax.Array:
 
 def _sign_rewards(row: Row) -> jax.Array:
     signs = jnp.array(DECISION_SIGNS)
-    truth = heads.pick(signs, row.label)
+    truth = policy.pick(signs, row.label)
 
     def reward(sign):
         agreement, both_hold = sign * truth, (sign == 0) & (truth == 0)
@@ -186,7 +186,7 @@ def _sign_rewards(row: Row) -> jax.Array:
 
 
 def _matrix_rewards(row: Row) -> jax.Array:
-    return jnp.stack([heads.pick(x, row.label) for x in jnp.array(TRADING_R1_MATRIX)])
+    return jnp.stack([policy.pick(x, row.label) for x in jnp.array(TRADING_R1_MATRIX)])
 
 
 def _utility_rewards(row: Row) -> jax.Array:

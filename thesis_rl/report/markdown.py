@@ -15,7 +15,7 @@ from thesis_rl.report import (
     wording,
 )
 from thesis_rl.report.sheet import Sheet
-from thesis_rl.thesis.markdown import MARKUP
+from thesis_rl.thesis.render import MARKUP
 
 
 def page(summary: dict) -> str:

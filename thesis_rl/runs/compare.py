@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl import stats
-from thesis_rl.runs.saved import Saved, read
+from thesis_rl.runs.folder import Saved, read
 from thesis_rl.thesis.vocabulary import DECISION_LABELS
 
 ABSENT = "(absent)"

@@ -1,32 +1,133 @@
-"""One thesis from a finished run, by a network that had not seen what it predicts."""
+"""One thesis from a finished run, by a network that had not seen what it predicts.
+
+What moved its decision is the position's gradient, added up from a plain row to this.
+"""
 
 import datetime
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from ml_collections import FrozenConfigDict
 
 from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
 from thesis_rl.evaluation import theses as theses_lib
-from thesis_rl.learning import calibration
+from thesis_rl.learning import calibration, network, preprocess, sft
 from thesis_rl.learning.calibration import Scaling
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.runs import attribution, theses
+from thesis_rl.runs import record
 from thesis_rl.runs.load import Run, load_run
 from thesis_rl.thesis import generate_thesis
+from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
+from thesis_rl.types import Params
+from thesis_rl.walk_forward.program import Forecasts
+
+NUM_STEPS = 512  # For `explain`: a kinked policy's shares sum to within 1e-3.
+
+
+def integrated_gradients(
+    fn: Callable[[jax.Array], jax.Array],
+    inputs: jax.Array,
+    baseline: jax.Array,
+    num_steps: int = 64,
+) -> jax.Array:
+    """Shares a function's change among its inputs.
+
+      a_i = (x_i - b_i) · ∫₀¹ ∂fn/∂x_i (b + s (x - b)) ds
+
+    Integrated gradients of Sundararajan, Taly and Yan (2017), "Axiomatic Attribution
+    for Deep Networks", by the midpoint rule. The shares sum to fn(x) - fn(b), up to
+    the rule's error; of a sum of functions of one input each they are the exact
+    Shapley values.
+
+    Args:
+      fn: [I] -> [], differentiable almost everywhere.
+      inputs: x, [I].
+      baseline: b, [I].
+      num_steps: points on the straight line from b to x.
+
+    Returns:
+      The shares, [I].
+    """
+    steps = (jnp.arange(num_steps) + 0.5) / num_steps
+    at = lambda s: jax.grad(fn)(baseline + s * (inputs - baseline))  # noqa: E731
+    return (inputs - baseline) * jax.vmap(at)(steps).mean(axis=0)
+
+
+def plain_row(inputs: jax.Array, scaler: Scaler) -> jax.Array:
+    """Returns the row that a row is compared with: the training mean, all present.
+
+    A feature that the training rows lacked, or that never varied there, taught the
+    network nothing; its columns stay as the row has them, so that its share is 0.
+
+    Args:
+      inputs: [2 D] of `preprocess.inputs`.
+      scaler: that made them.
+
+    Returns:
+      [2 D].
+    """
+    taught = scaler.inverse_sd > 0
+    return jnp.where(jnp.concatenate([taught, taught]), 0.0, inputs)
+
+
+def by_feature(shares: jax.Array) -> jax.Array:
+    """Adds the share of a feature's missing flag to that of its value: [2 D] -> [D]."""
+    return shares.reshape(2, -1).sum(axis=0)
+
+
+def explain(
+    params: Params,
+    features: jax.Array,
+    available: jax.Array,
+    scaler: Scaler,
+    config: FrozenConfigDict,
+) -> tuple[Forecasts, jax.Array, jax.Array]:
+    """Forecasts one row with an ensemble, and shares its position among features.
+
+    Args:
+      params: of one fold, [S, ...].
+      features: [D] raw.
+      available: [D] bool.
+      scaler: fitted on the fold.
+      config: the experiment's.
+
+    Returns:
+      Mean forecasts over seeds; the shares [D] of the expected position; and the
+      expected position of the row that they start from, [].
+    """
+    inputs = preprocess.inputs(features, available, scaler)
+    plain = plain_row(inputs, scaler)
+
+    def position(inputs):
+        decision = ensemble(params, inputs, config).decision
+        return decision @ jnp.array(DECISION_POSITIONS)
+
+    shares = integrated_gradients(position, inputs, plain, NUM_STEPS)
+    return ensemble(params, inputs, config), by_feature(shares), position(plain)
+
+
+def ensemble(params: Params, inputs: jax.Array, config: FrozenConfigDict) -> Forecasts:
+    """Averages the probabilities of all seeds [S, ...] for the inputs [2 D]."""
+    logits = jax.vmap(sft.make_model(config).apply, in_axes=(0, None))(params, inputs)
+    said = jax.vmap(network.spell_out)(logits)
+    return jax.tree.map(lambda x: x.mean(axis=0), said)
+
 
 __all__ = ["Prediction", "Run", "choose_fold", "find_row", "load_run", "predict"]
 
-_explain = jax.jit(attribution.explain, static_argnames="config")
+_explain = jax.jit(explain, static_argnames="config")
 
 
 class Prediction(NamedTuple):
     """What a run's ensemble says about one ticker at the close of one day."""
 
     thesis: dict
-    attribution: dict[str, float]  # Share of each feature in the position, by size.
+    predict_lib: dict[str, float]  # Share of each feature in the position, by size.
     plain_position: float  # Of the row that the shares start from.
     features: dict[str, float | None]  # Raw; None where not available.
     fold: dict  # index, train and test days, final; no test days in the final model.
@@ -86,7 +187,7 @@ def predict(
     calibrated = calibration.apply(
         Scaling(**{k: x[index] for k, x in scaling.items()}), forecasts.decision
     )
-    row = theses.row_of(
+    row = record.row_of(
         dataset,
         run.config,
         day,

@@ -9,8 +9,7 @@ import numpy as np
 from thesis_rl.evaluation import judge
 from thesis_rl.evaluation.judge import Result
 from thesis_rl.learning import network
-from thesis_rl.runs.progress import Follower, Standing
-from thesis_rl.runs.saves import Saves
+from thesis_rl.runs.saves import Follower, Saves, Standing
 from thesis_rl.walk_forward import program
 from thesis_rl.walk_forward.experiment import Experiment, arguments
 from thesis_rl.walk_forward.program import Outcome

@@ -1,6 +1,12 @@
 """How good a record of daily returns is, and how sure one can be of it."""
 
-from thesis_rl.stats.bootstrap import optimal_block_length, stationary_bootstrap
+from thesis_rl.stats.bootstrap import (
+    optimal_block_length,
+    sharpe_bootstrap,
+    sharpe_difference_bootstrap,
+    sharpe_differences_bootstrap,
+    stationary_bootstrap,
+)
 from thesis_rl.stats.calibration import (
     brier_score,
     classwise_calibration_error,
@@ -35,11 +41,6 @@ from thesis_rl.stats.performance import (
     sortino,
     value_at_risk,
     volatility,
-)
-from thesis_rl.stats.resampled_sharpe import (
-    sharpe_bootstrap,
-    sharpe_difference_bootstrap,
-    sharpe_differences_bootstrap,
 )
 from thesis_rl.stats.sharpe import (
     autocorrelations,

@@ -1,14 +1,29 @@
-"""Strategies that learn nothing, or next to nothing, as positions in [-1, 1].
+"""What the policy has to beat: strategies that learn nothing, and what a sceptic fits.
 
-They go through the same harness as the policy: same lag, sleeves, costs and scores.
+All go through the same harness as the policy: same lag, sleeves, costs and scores.
+
+Ridge and boosting forecast the payoff; logistic regression and boosting classify the
+decision label, as the policy does. What feeds a neutral book is demeaned across the
+names of a day, so that nothing is spent on the market, which it cannot earn. Each fit
+keeps to one thread. Source: Hastie, Tibshirani and Friedman (2009), "The Elements of
+Statistical Learning", sections 3.4, 4.4 and 10.10.
 """
 
+import importlib
+from collections.abc import Callable
+from types import ModuleType
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from ml_collections import FrozenConfigDict
 
 from thesis_rl.data.panel import Dataset
-from thesis_rl.types import Fold
-from thesis_rl.walk_forward.regressors import demean
+from thesis_rl.learning import preprocess
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+from thesis_rl.trading import portfolio
+from thesis_rl.types import Fold, Panel
 
 UNHEDGED = ("equal_weight", "best_constant")  # Judged by the excess over equal weight.
 YEAR, MONTH = 252, 21
@@ -102,3 +117,224 @@ def best_constant(returns: np.ndarray, folds: Fold) -> np.ndarray:
     sign = np.sign(total[folds.train_stop] - total[folds.train_start])
     days = folds.test_stop - folds.test_start
     return np.repeat(sign, days)[:, None].astype(np.float32)
+
+
+Fit = Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
+
+RIDGE_PENALTY = 300.0  # In units of rows: what shrinks a feature of unit variance.
+# A row bends the log-likelihood by p(1 - p), .16 where five classes are as likely.
+LOGISTIC_PENALTY = 0.16 * RIDGE_PENALTY
+BOOSTING = {
+    "learning_rate": 0.1,
+    "max_iter": 50,
+    "max_leaf_nodes": 8,
+    "min_samples_leaf": 200,
+    "l2_regularization": 10.0,
+    "random_state": 0,
+}
+
+
+def walk_forward(panel: Panel, folds: Fold, fit: Fit) -> np.ndarray:
+    """Forecasts every out-of-sample row with a regression fitted on its own fold.
+
+    Args:
+      panel: all rows.
+      folds: [F] walk-forward bounds.
+      fit: (features [M, D], payoffs [M]) -> a function of features [M', D].
+
+    Returns:
+      Forecasts [T', N] in units of the training forecasts' standard deviation.
+    """
+    x, rows = _demeaned_features(panel), np.asarray(panel.labelled)
+    y = demean(np.asarray(panel.payoff, np.float64), rows)
+    forecasts = []
+    for start, stop, first, last in zip(*folds, strict=True):
+        train, inside = slice(start, stop), rows[start:stop]
+        mean, sd = x[train][inside].mean(0), x[train][inside].std(0)
+        scale = np.where(sd > 0, sd, 1.0)
+        model = fit((x[train][inside] - mean) / scale, y[train][inside])
+        unit = model((x[train][inside] - mean) / scale).std()
+        test = (x[first:last] - mean) / scale
+        forecast = model(test.reshape(-1, test.shape[-1])).reshape(test.shape[:-1])
+        forecasts.append(forecast / (unit if unit > 0 else 1.0))
+    return np.concatenate(forecasts)
+
+
+def walk_forward_classifier(
+    panel: Panel, folds: Fold, fit: Fit, config: FrozenConfigDict
+) -> np.ndarray:
+    """Holds Σₐ p(a) · position(a) by a classifier fitted on each row's own fold.
+
+    Inputs are scaled and labels cut as the policy's are, by `preprocess.fit`. Where
+    the book is neutral, features are demeaned within the day before, and positions
+    after.
+
+    Args:
+      panel: all rows.
+      folds: [F] walk-forward bounds.
+      fit: (inputs [M, 2 D], labels [M]) -> a function of inputs [M', 2 D] to
+        probabilities [M', A], such as those of `LEARNED`.
+      config: the experiment's.
+
+    Returns:
+      Positions [T', N] in [-1, 1], or demeaned; 0 for a name without any feature.
+
+    Raises:
+      ValueError: the labels of a fold's training rows are not of two classes.
+      ImportError: scikit-learn is not installed.
+    """
+    neutral = config.backtest.book in portfolio.NEUTRAL_BOOKS
+    if neutral:
+        features = jnp.asarray(_demeaned_features(panel), jnp.float32)
+        panel = panel._replace(features=features)
+    seen = np.asarray(panel.available).any(axis=-1)
+    held = []
+    for fold in map(Fold, *folds):
+        scaler = preprocess.fit(panel, fold, config.labels)
+        train = slice(fold.train_start, fold.train_stop)
+        used = np.asarray(panel.labelled)[train] & seen[train]
+        labels = np.asarray(
+            jax.vmap(preprocess.label, (0, None))(
+                panel.score[train][used], scaler.thresholds
+            )
+        )
+        _check_classes(labels, fold)
+        model = fit(_inputs(panel, scaler, train)[used], labels)
+        test = _inputs(panel, scaler, slice(fold.test_start, fold.test_stop))
+        chances = model(test.reshape(-1, test.shape[-1]))
+        held.append((chances @ DECISION_POSITIONS).reshape(test.shape[:-1]))
+    held, seen = np.concatenate(held), seen[folds.test_start[0] : folds.test_stop[-1]]
+    return demean(held, seen) if neutral else np.where(seen, held, 0.0)
+
+
+def _inputs(panel: Panel, scaler: preprocess.Scaler, days: slice) -> np.ndarray:
+    """Reads rows as the policy does, [days, N, 2 D]."""
+    read = jax.vmap(jax.vmap(preprocess.inputs, (0, 0, None)), (0, 0, None))
+    rows = read(panel.features[days], panel.available[days], scaler)
+    return np.asarray(rows, np.float64)
+
+
+def _check_classes(labels: np.ndarray, fold: Fold) -> None:
+    found = [DECISION_LABELS[i] for i in np.unique(labels)]
+    if len(found) < 2:
+        raise ValueError(
+            f"the {len(labels)} labelled rows of days {fold.train_start} to "
+            f"{fold.train_stop - 1} have the labels {found}, and a classifier needs "
+            "two or more; lengthen config.folds.train_days, or look at config.labels"
+        )
+
+
+def _demeaned_features(panel: Panel) -> np.ndarray:
+    return demean(np.asarray(panel.features, np.float64), np.asarray(panel.available))
+
+
+def demean(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Takes off the day's mean over names; what is not seen becomes that mean, 0.
+
+    Args:
+      values: [T, N, ...], of any value where not seen.
+      seen: [T, N, ...] bool.
+
+    Returns:
+      [T, N, ...].
+    """
+    count = np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    mean = np.where(seen, values, 0.0).sum(axis=1, keepdims=True) / count
+    return np.where(seen, values - mean, 0.0)
+
+
+def ridge(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Fits w = (XᵀX + λI)⁻¹Xᵀy.
+
+    Args:
+      x: [M, D] standardised features.
+      y: [M] payoffs.
+
+    Returns:
+      A function of features [M', D] to forecasts [M'].
+    """
+    gram = x.T @ x + RIDGE_PENALTY * np.eye(x.shape[1])
+    weights = np.linalg.solve(gram, x.T @ y)
+    return lambda new: new @ weights
+
+
+def boosting(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Fits gradient-boosted trees (scikit-learn, extra `boosting`), kept shallow.
+
+    Args:
+      x: [M, D] features.
+      y: [M] payoffs.
+
+    Returns:
+      A function of features [M', D] to forecasts [M'].
+    """
+    ensemble = _scikit_learn("ensemble")
+    model = ensemble.HistGradientBoostingRegressor(**BOOSTING)
+    return _fit_on_one_thread(model, x, y).predict
+
+
+def logistic(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Fits multinomial logistic regression, p(a) ∝ exp(w_a · x + b_a).
+
+    It maximises Σ log p(y) - ½ λ Σ |w_a|², which shrinks as `ridge` does.
+
+    Args:
+      x: [M, I] standardised inputs.
+      y: [M] decision labels.
+
+    Returns:
+      A function of inputs [M', I] to probabilities [M', A].
+    """
+    linear_model = _scikit_learn("linear_model")
+    model = linear_model.LogisticRegression(C=1 / LOGISTIC_PENALTY, max_iter=1000)
+    return _probabilities(_fit_on_one_thread(model, x, y))
+
+
+def boosting_classifier(
+    x: np.ndarray, y: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Fits gradient-boosted trees to the log-likelihood, as shallow as `boosting`.
+
+    Args:
+      x: [M, I] inputs.
+      y: [M] decision labels.
+
+    Returns:
+      A function of inputs [M', I] to probabilities [M', A].
+    """
+    ensemble = _scikit_learn("ensemble")
+    # Stopping early would set rows aside at random, and labels overlap.
+    model = ensemble.HistGradientBoostingClassifier(early_stopping=False, **BOOSTING)
+    return _probabilities(_fit_on_one_thread(model, x, y))
+
+
+LEARNED = {"logistic": logistic, "boosting": boosting_classifier}
+
+
+def _scikit_learn(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"sklearn.{module}")
+    except ImportError as error:
+        raise ImportError(
+            "logistic regression and gradient boosting need scikit-learn: "
+            "pip install 'thesis_rl[boosting]'"
+        ) from error
+
+
+def _fit_on_one_thread(model, x: np.ndarray, y: np.ndarray):
+    """So small a fit only waits for its threads."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return model.fit(x, y)
+
+
+def _probabilities(model) -> Callable[[np.ndarray], np.ndarray]:
+    """Gives a label that no training row had the probability 0."""
+
+    def predict(x: np.ndarray) -> np.ndarray:
+        chances = np.zeros((len(x), len(DECISION_LABELS)))
+        chances[:, model.classes_] = model.predict_proba(x)
+        return chances
+
+    return predict

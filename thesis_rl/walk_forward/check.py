@@ -2,11 +2,11 @@
 
 import math
 
-from thesis_rl.data import event_settings, features, labels
+from thesis_rl.data import features, join, labels
 from thesis_rl.learning import network, rewards, rft
 from thesis_rl.thesis import claims
 from thesis_rl.trading import pace, portfolio
-from thesis_rl.walk_forward import regressors
+from thesis_rl.walk_forward import baselines
 
 CHOICES = {
     "rft.estimator": (*rft.ESTIMATORS, "exact"),
@@ -57,7 +57,7 @@ LOWER_BOUNDS = {
 }
 SUBSETS = {
     "ablations": tuple(network.ABLATIONS),
-    "baselines": tuple(regressors.LEARNED),
+    "baselines": tuple(baselines.LEARNED),
 }
 ABOVE_ZERO = (
     "backtest.max_position",
@@ -125,7 +125,7 @@ def check(config) -> None:
         )
     _check_fills(config.backtest)
     pace.check(config)
-    event_settings.check(config.data)
+    join.check(config.data)
     features.check_names(config.features)
     claims.check_rules(config.claims, config.features)
     _check_reward(config)

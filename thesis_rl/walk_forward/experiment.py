@@ -12,7 +12,7 @@ from thesis_rl.data import panel as panel_lib
 from thesis_rl.data.panel import Dataset
 from thesis_rl.trading import portfolio
 from thesis_rl.types import Fold
-from thesis_rl.walk_forward import baselines, combinatorial, program, regressors
+from thesis_rl.walk_forward import baselines, combinatorial, program
 from thesis_rl.walk_forward import check as config_lib
 from thesis_rl.walk_forward import folds as folds_lib
 from thesis_rl.walk_forward.program import Windows
@@ -91,8 +91,8 @@ def prepare(
         )
     positions = baselines.positions(dataset, folds)
     for name in config.baselines:
-        positions[name] = regressors.walk_forward_classifier(
-            dataset.panel, folds, regressors.LEARNED[name], config
+        positions[name] = baselines.walk_forward_classifier(
+            dataset.panel, folds, baselines.LEARNED[name], config
         )
     prepared = Experiment(config, dataset, folds, positions)
     windows = prepared.windows

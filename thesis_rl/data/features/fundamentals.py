@@ -8,7 +8,7 @@ import pandas as pd
 from thesis_rl.data import events as events_lib
 from thesis_rl.data.events import Aged
 from thesis_rl.data.features import ratios as ratios_lib
-from thesis_rl.stats.ranks import average_ranks
+from thesis_rl.stats.forecasts import average_ranks
 
 MAX_AGE = pd.Timedelta(days=200)
 MIN_NAMES = 3  # Fewer are not ranked.

@@ -1,23 +1,112 @@
 """A scorer of our own: which words came before a name beat the market.
 
-    score = 2 P(beats | text) - 1
+    score = 2 P(beats | text) - 1,   P = 1 / (1 + exp(-(x(text) · w + b)))
 
-with P as in `bag_of_words`. It is fitted again and again as time goes by, each time on
-the articles whose outcome was known by then, and reads only articles of later.
+with x the words and pairs of words of a text, hashed into buckets, counted, and scaled
+to length 1. The regression is fitted again and again as time goes by, each time on the
+articles whose outcome was known by then, and reads only articles of later.
 """
 
 import functools
 import hashlib
 import json
+import re
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import optimize, sparse, special
 
-from thesis_rl.data.features import bag_of_words, stories
-from thesis_rl.data.features.bag_of_words import Model
+from thesis_rl.data.features import news
 from thesis_rl.data.features.news import Scorer
+
+WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+DIGIT = re.compile(r"\d")
+OPTIONS = {"maxiter": 200, "gtol": 1e-7}
+
+
+class Model(NamedTuple):
+    """What was fitted."""
+
+    weights: np.ndarray  # [buckets] float64.
+    intercept: float
+
+
+def count(texts: Sequence[str], buckets: int) -> sparse.csr_array:
+    """Counts the words and pairs of words of texts, by hash; digits are all alike.
+
+    The hash is CRC-32, the same in every process.
+
+    Returns:
+        [texts, buckets] float64, each row of length 1, or 0 where there is no word.
+    """
+    hashes = [_hashes(text) for text in texts]
+    stops = np.cumsum([0, *map(len, hashes)])
+    column = (np.concatenate([_hashes(""), *hashes]) % buckets).astype(np.int64)
+    shape = len(texts), buckets
+    counts = sparse.csr_array((np.ones(len(column)), column, stops), shape)
+    counts.sum_duplicates()
+    length = np.sqrt(counts.multiply(counts).sum(axis=1))
+    counts.data /= np.repeat(length, np.diff(counts.indptr))
+    return counts
+
+
+def regress(counts: sparse.csr_array, outcome: np.ndarray, l2: float) -> Model:
+    """Fits a logistic regression with an L2 penalty on all but the intercept.
+
+        minimise Σ log(1 + exp(-y (x · w + b))) + l2/2 · w · w,  y = 2 outcome - 1
+
+    by Newton's steps within a region of trust, each found by conjugate gradients: on
+    this problem three to ten times faster than L-BFGS, and closer to the minimum.
+
+    Args:
+        counts: [E, buckets].
+        outcome: [E], 1 or 0.
+        l2: the penalty; large next to the number of articles, it makes all weights 0.
+
+    Raises:
+        RuntimeError: no convergence.
+    """
+    size = len(outcome)
+
+    def loss(params: np.ndarray) -> tuple[float, np.ndarray]:
+        weights, logit = params[:-1], counts @ params[:-1] + params[-1]
+        nats = np.logaddexp(0, logit).sum() - outcome @ logit
+        wrong = special.expit(logit) - outcome
+        gradient = np.append(counts.T @ wrong + l2 * weights, wrong.sum())
+        return (nats + l2 / 2 * weights @ weights) / size, gradient / size
+
+    def curvature(params: np.ndarray, way: np.ndarray) -> np.ndarray:
+        chance = special.expit(counts @ params[:-1] + params[-1])
+        change = chance * (1 - chance) * (counts @ way[:-1] + way[-1])
+        return np.append(counts.T @ change + l2 * way[:-1], change.sum()) / size
+
+    start = np.zeros(counts.shape[1] + 1)
+    found = optimize.minimize(
+        loss, start, jac=True, hessp=curvature, method="trust-ncg", options=OPTIONS
+    )
+    if not found.success:
+        raise RuntimeError(
+            f"n-grams: no fit of {size} articles in {found.nit} steps "
+            f"({found.message}); raise l2, now {l2}"
+        )
+    return Model(found.x[:-1], float(found.x[-1]))
+
+
+def logits(model: Model, counts: sparse.csr_array) -> np.ndarray:
+    """Returns x · w + b of each text, [texts]."""
+    return counts @ model.weights + model.intercept
+
+
+def _hashes(text: str) -> np.ndarray:
+    plain = DIGIT.sub("0", text.casefold())
+    words = [word.encode() for word in WORD.findall(plain)]
+    pairs = zip(words, words[1:], strict=False)
+    terms = [*words, *(b" ".join(pair) for pair in pairs)]
+    return np.array([zlib.crc32(term) for term in terms], np.uint32)
+
 
 SCHEME = 1  # Of how texts are counted and labelled; part of a scorer's version.
 
@@ -76,7 +165,7 @@ def fit(
     closes = pd.DatetimeIndex(closes).to_numpy("datetime64[ns]")
     close = np.asarray(close, np.float64)
     _check(closes, close, names, settings)
-    traced = stories.trace(events)
+    traced = news.trace(events)
     first = traced[traced["row"] == traced["first_row"]]
     column = pd.Index(names).get_indexer(first["name"])
     seen = first["start"].to_numpy("datetime64[ns]")
@@ -84,7 +173,7 @@ def fit(
     has_label = np.flatnonzero(np.isfinite(beat))
     beat, known = beat[has_label], known[has_label]
     texts = events["text"].iloc[first["row"].iloc[has_label]].to_list()
-    counts = bag_of_words.count(texts, settings.buckets)
+    counts = count(texts, settings.buckets)
 
     models, instants, sizes, unfit = [], [], [], 0
     for session in range(settings.every, len(closes), settings.every):
@@ -92,10 +181,10 @@ def fit(
         if len(told) < settings.min_articles or len(np.unique(beat[told])) < 2:
             unfit += 1
             continue
-        models.append(bag_of_words.regress(counts[told], beat[told], settings.l2))
+        models.append(regress(counts[told], beat[told], settings.l2))
         instants.append(closes[session])
         sizes.append(len(told))
-    num_told = int((events["field"] == stories.FIELD).sum()) - len(traced)
+    num_told = int((events["field"] == news.FIELD).sum()) - len(traced)
     left_out = reasons | {
         "article that tells a story told already": num_told,
         "fit with too few articles or one outcome": unfit,
@@ -170,13 +259,13 @@ def _score(fitted: Fitted, texts: Sequence[str], known: np.ndarray) -> np.ndarra
     scores = np.full(len(texts), np.nan)
     if not fitted.models:
         return scores
-    counts = bag_of_words.count(texts, fitted.settings.buckets)
+    counts = count(texts, fitted.settings.buckets)
     readable = np.diff(counts.indptr) > 0
     # Strictly before: a model fitted at the very instant does not count.
     latest = np.searchsorted(fitted.instants, known) - 1
     for number in np.unique(latest[latest >= 0]):
         on = np.flatnonzero((latest == number) & readable)
-        scores[on] = np.tanh(bag_of_words.logits(fitted.models[number], counts[on]) / 2)
+        scores[on] = np.tanh(logits(fitted.models[number], counts[on]) / 2)
     return scores
 
 

@@ -3,9 +3,16 @@
 A filing derives anew the ratios of each period that it says something new about. What
 comes of it is an event like any other: about the end of the period, and known when the
 last of the facts was that it is made of.
+
+Quarters, years to date and whole years are steps between two days. A year that ends on
+some day is a walk from there to a day one year before; steps back add their flow, steps
+forward subtract it. The walk of fewest steps is the whole year if it is stated, else
+the year to date, plus the last fiscal year, minus last year's to date, else four
+quarters, one of which may be the fiscal year minus its first nine months.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -13,7 +20,118 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data.features import trailing
+YEAR = range(350, 381)  # Days; years of 52 and 53 weeks have 364 and 371.
+SLACK = (0, -1, 1, -2, 2, -3, 3)  # Days between an end and the start that follows it.
+MAX_STEPS = 5  # Four quarters, the fourth of them in two steps.
+
+
+class Flow(NamedTuple):
+    """What a company earned, sold or was paid from one day to another."""
+
+    after: int  # The day before the first, in days since 1970.
+    end: int  # The last day.
+    value: float  # USD
+    row: int  # Where it stands among the events.
+
+
+class Flows(NamedTuple):
+    """The flows of one concept that are known, by either end and then the other."""
+
+    ending: dict[int, dict[int, Flow]]
+    starting: dict[int, dict[int, Flow]]
+
+
+Step = tuple[int, Flow]  # Its sign in the sum: 1 back in time, -1 forward.
+Walk = tuple[Step, ...]
+
+
+def put(flows: Flows, flow: Flow) -> None:
+    """Makes a flow the known version of its period, in place of an earlier one."""
+    flows.ending.setdefault(flow.end, {})[flow.after] = flow
+    flows.starting.setdefault(flow.after, {})[flow.end] = flow
+
+
+def remove(flows: Flows, after: int, end: int) -> None:
+    """Takes back what was known of a period, if anything was."""
+    flows.ending.get(end, {}).pop(after, None)
+    flows.starting.get(after, {}).pop(end, None)
+
+
+def total(walk: Walk) -> float:
+    """Sums the flows of a walk, each with its sign."""
+    return sum(sign * flow.value for sign, flow in walk)
+
+
+def years(concepts: Sequence[Flows], end: int, count: int) -> tuple[Walk, ...]:
+    """Finds the walks over the last `count` years, each ending where the next begins.
+
+    All are made of one concept where one suffices, the first in order that does; else
+    of several, so that a change of tags between two years does no harm.
+
+    Args:
+        concepts: that mean the same, the best first.
+        end: the last day of the last year, in days since 1970.
+        count: years, 1 or more.
+
+    Returns:
+        The walks, the last year's first; none unless all were found.
+    """
+    stated = tuple(flows for flows in concepts if flows.ending)
+    mixed = (stated,) if len(stated) > 1 else ()
+    for chosen in (*((flows,) for flows in stated), *mixed):
+        found, day = [_walk(chosen, end)], end
+        while found[-1] and len(found) < count:
+            day = _arrival(found[-1], day)
+            before = (_walk(chosen, day + slack) for slack in SLACK)
+            found.append(next(filter(None, before), ()))
+        if found[-1]:
+            return tuple(found)
+    return ()
+
+
+def _walk(concepts: Sequence[Flows], end: int) -> Walk:
+    """Finds the walk of fewest steps over the year to `end`; empty where there is none.
+
+    Of walks equally short the one whose steps come first in the order of `_steps`
+    counts. No step touches a day after `end`, whose flow might not be known by then.
+    """
+    walks, met = deque([()]), {end}
+    while walks:
+        walk = walks.popleft()
+        for step in _steps(concepts, _arrival(walk, end), end):
+            longer = (*walk, step)
+            day = _arrival(longer, end)
+            if end - day in YEAR:
+                return longer
+            if day not in met and len(longer) < MAX_STEPS:
+                met.add(day)
+                walks.append(longer)
+    return ()
+
+
+def _steps(concepts: Sequence[Flows], day: int, end: int) -> Iterator[Step]:
+    """Lists the steps from a day, those back first, then the closest, the longest."""
+    oldest = end - 2 * YEAR[-1]
+    for slack in SLACK:
+        for flows in concepts:
+            if day + slack <= end and (back := flows.ending.get(day + slack)):
+                yield from (
+                    (1, back[after]) for after in sorted(back) if after >= oldest
+                )
+    for slack in SLACK:
+        for flows in concepts:
+            if ahead := flows.starting.get(day + slack):
+                ends = sorted(ahead, reverse=True)
+                yield from ((-1, ahead[last]) for last in ends if last <= end)
+
+
+def _arrival(walk: Walk, end: int) -> int:
+    """Finds the day on which a walk from `end` arrives."""
+    if not walk:
+        return end
+    sign, flow = walk[-1]
+    return flow.after if sign > 0 else flow.end
+
 
 # What a number may be called in a filing, the best first.
 FLOWS = {
@@ -59,7 +177,7 @@ RATIOS = {
 SIGNED = ("income", "cash_flow")  # Below 0 anything else is a filer's mistake.
 # Days from a flow's start to the last end it matters to: two years of growth, and what
 # is walked through beyond them.
-REACH = 3 * (trailing.YEAR[-1] + max(trailing.SLACK))
+REACH = 3 * (YEAR[-1] + max(SLACK))
 NIGHT = np.timedelta64(5, "h")  # A New York day ends 4 or 5 hours into the next in UTC.
 COLUMNS = ("name", "field", "event_time", "knowledge_time", "value", "rows")
 
@@ -77,7 +195,7 @@ MISSING = Number(np.nan, ())
 class Known(NamedTuple):
     """What is known of a company at some instant; days count from 1970."""
 
-    flows: dict[str, trailing.Flows]  # By concept.
+    flows: dict[str, Flows]  # By concept.
     stocks: dict[str, dict[int, Number]]  # By concept and day.
     ends: dict[int, pd.Timestamp]  # The event_time of each day that ends a period.
 
@@ -129,7 +247,7 @@ def _day(times: pd.Series) -> np.ndarray:
 def _versions(name: str, facts: Iterable) -> Iterator[tuple]:
     """Lists the versions of one name's ratios, from facts in the order of knowledge."""
     known = Known(
-        {concept: trailing.Flows({}, {}) for concept in FLOW_CONCEPTS},
+        {concept: Flows({}, {}) for concept in FLOW_CONCEPTS},
         {concept: {} for concept in STOCK_CONCEPTS},
         {},
     )
@@ -163,9 +281,9 @@ def _learn(known: Known, fact) -> tuple[int, int] | None:
         held.pop(fact.end, None)
         held |= {} if retracted else {fact.end: Number(fact.value, (fact.row,))}
     elif retracted:
-        trailing.remove(held, fact.after, fact.end)
+        remove(held, fact.after, fact.end)
     else:
-        trailing.put(held, trailing.Flow(fact.after, fact.end, fact.value, fact.row))
+        put(held, Flow(fact.after, fact.end, fact.value, fact.row))
     return span
 
 
@@ -204,8 +322,8 @@ def _numbers(known: Known, end: int) -> dict[str, Number]:
         found["liabilities"] = Number(assets.value - equity.value, rows)
     for flow, parts in YEARS.items():
         concepts = [known.flows[concept] for concept in FLOWS[flow]]
-        walks = trailing.years(concepts, end, len(parts))
+        walks = years(concepts, end, len(parts))
         for part, walk in zip(parts, walks, strict=False):
             rows = tuple(step.row for _, step in walk)
-            found[part] = Number(trailing.total(walk), rows)
+            found[part] = Number(total(walk), rows)
     return found

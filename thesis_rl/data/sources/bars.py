@@ -17,8 +17,8 @@ import pandas as pd
 
 from thesis_rl.data import clock
 from thesis_rl.data.prices import cells, quotes
-from thesis_rl.data.sources.errors import BadResponse, NotFound, SourceError
 from thesis_rl.data.sources.fetching import FILE
+from thesis_rl.data.sources.keys import BadResponse, NotFound, SourceError
 from thesis_rl.data.sources.parsed import Parsed, consolidate
 from thesis_rl.data.store.raw import Response
 

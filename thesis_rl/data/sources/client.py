@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -10,13 +11,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from thesis_rl.data.sources import keys
-from thesis_rl.data.sources.bucket import TokenBucket
-from thesis_rl.data.sources.errors import (
-    BadResponse,
-    NotFound,
-    SourceError,
-    Unavailable,
-)
+from thesis_rl.data.sources.keys import BadResponse, NotFound, SourceError, Unavailable
 
 TRIES = 5
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # Seconds.
@@ -234,3 +229,61 @@ def _proxy(address: str) -> str | None:
     split = urlsplit(address)
     bypass = urllib.request.proxy_bypass(split.netloc)
     return None if bypass else urllib.request.getproxies().get(split.scheme)
+
+
+class TokenBucket:
+    """Lets one request through for every token, of which `rate` arrive a second.
+
+    It holds one at most, so that no second ever sees more than `rate` requests and one.
+
+    Args:
+        rate: tokens a second, above 0.
+        clock: seconds; it may jump, which makes a wait shorter or 1 / rate, not longer.
+        sleep: waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None],
+    ):
+        self._rate, self._clock, self._sleep = rate, clock, sleep
+        self._tokens, self._counted = 1.0, clock()
+
+    def take(self) -> None:
+        """Takes a token; where there is none, waits until the next one is there."""
+        now = self._clock()
+        arrived = max(now - self._counted, 0.0) * self._rate
+        self._counted = now
+        self._tokens = min(self._tokens + arrived, 1.0) - 1.0
+        if self._tokens < 0.0:
+            self._sleep(-self._tokens / self._rate)
+
+
+# Alpha Vantage repeats the key it was asked with: behind "key as", whatever it looks
+# like. Elsewhere a long word with a digit in it may be one.
+KEYS = re.compile(r"(?<=key as )\S+|\b(?=[A-Za-z]*\d)[A-Za-z0-9]{12,}\b", re.IGNORECASE)
+HIDDEN = "[key]"
+
+
+def json_object(content: bytes) -> dict:
+    """Reads a response that is one JSON object.
+
+    Raises:
+        BadResponse: it is no JSON, is cut short, or is no object.
+    """
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        what = "damaged JSON" if content.lstrip()[:1] == b"{" else "no JSON"
+        raise BadResponse(f"{len(content)} bytes of {what}: {error}") from None
+    if not isinstance(body, dict):
+        raise BadResponse(f"a JSON {type(body).__name__} where an object is right")
+    return body
+
+
+def shown(message: object) -> str:
+    """Makes what a source says fit for an error: one line, and no key in it."""
+    return KEYS.sub(HIDDEN, " ".join(str(message).split()))

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl.data.sources import yahoo, yahoo_client
+from thesis_rl.data.sources import yahoo
 from thesis_rl.data.sources.client import Client
-from thesis_rl.data.sources.errors import NotFound, SourceError, Unavailable
+from thesis_rl.data.sources.keys import NotFound, SourceError, Unavailable
 from thesis_rl.data.store import raw
 
 FILE = "file"  # The kind of a request for a file of the user's own.
@@ -97,7 +97,7 @@ def client_of(source, config, say: Callable[[str], None]) -> Client:
         ImportError: without httpx.
     """
     if source is yahoo:
-        return yahoo_client.Client()
+        return yahoo.Client()
     headers = source.headers(config) if hasattr(source, "headers") else None
     return Client(source, headers=headers, mirror=config.mirror, say=say)
 

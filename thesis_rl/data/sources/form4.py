@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.sources.errors import BadResponse
+from thesis_rl.data.sources.keys import BadResponse
 
 ROOT = "ownershipDocument"
 SHARES = "nonDerivativeTable/nonDerivativeTransaction"

@@ -20,8 +20,8 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from thesis_rl.data import clock
-from thesis_rl.data.sources.bodies import json_object, shown
-from thesis_rl.data.sources.errors import BadResponse
+from thesis_rl.data.sources.client import json_object, shown
+from thesis_rl.data.sources.keys import BadResponse
 from thesis_rl.data.sources.parsed import Parsed, consolidate
 from thesis_rl.data.store.raw import Response
 

@@ -1,7 +1,8 @@
 """Keys of sources: from the environment into a request, and into nothing else.
 
 A key enters the request below the HTTP client, which logs addresses and puts them into
-its exceptions; what comes back is searched for it, and so are the logs.
+its exceptions; what comes back is searched for it, and so are the logs. What can go
+wrong between a source and the store has its exceptions here.
 """
 
 import logging
@@ -10,7 +11,26 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
-from thesis_rl.data.sources.errors import MissingKey
+
+class SourceError(Exception):
+    """A source cannot give what was asked; says what to do. It never holds a key."""
+
+
+class BadResponse(SourceError):
+    """What came back is cut short, or says that it is an error."""
+
+
+class NotFound(SourceError):
+    """The source has no such ticker, series or document."""
+
+
+class Unavailable(SourceError):
+    """Nothing more can be had of the source for now: its quota, the network, a key."""
+
+
+class MissingKey(Unavailable):
+    """The source needs a key, and the environment has none."""
+
 
 SHORTEST = 8  # Of real keys; a shorter word may stand in any text.
 HIDDEN = "[key]"

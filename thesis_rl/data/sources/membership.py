@@ -21,8 +21,8 @@ import pandas as pd
 
 from thesis_rl.data import clock
 from thesis_rl.data.prices import cells
-from thesis_rl.data.sources.errors import BadResponse, SourceError
 from thesis_rl.data.sources.fetching import FILE
+from thesis_rl.data.sources.keys import BadResponse, SourceError
 from thesis_rl.data.sources.parsed import Parsed, consolidate
 from thesis_rl.data.store.raw import Response
 

@@ -16,8 +16,8 @@ import pandas as pd
 from thesis_rl.data import clock
 from thesis_rl.data.sources import articles
 from thesis_rl.data.sources.articles import Article
-from thesis_rl.data.sources.bodies import json_object, shown
-from thesis_rl.data.sources.errors import BadResponse, SourceError
+from thesis_rl.data.sources.client import json_object, shown
+from thesis_rl.data.sources.keys import BadResponse, SourceError
 from thesis_rl.data.sources.parsed import Parsed, consolidate
 from thesis_rl.data.store.raw import Response
 

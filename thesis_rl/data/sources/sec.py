@@ -9,12 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pandas as pd
 
 from thesis_rl.data.sources import facts, form4, submissions
-from thesis_rl.data.sources.errors import (
-    BadResponse,
-    NotFound,
-    SourceError,
-    Unavailable,
-)
+from thesis_rl.data.sources.keys import BadResponse, NotFound, SourceError, Unavailable
 from thesis_rl.data.sources.parsed import Parsed, consolidate
 from thesis_rl.data.store.raw import Response
 

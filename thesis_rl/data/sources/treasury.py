@@ -21,8 +21,8 @@ from importlib import resources
 import pandas as pd
 
 from thesis_rl.data import clock
-from thesis_rl.data.sources.bodies import shown
-from thesis_rl.data.sources.errors import BadResponse
+from thesis_rl.data.sources.client import shown
+from thesis_rl.data.sources.keys import BadResponse
 from thesis_rl.data.sources.parsed import Parsed, consolidate
 from thesis_rl.data.store.raw import Request, Response
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from thesis_rl import files
 from thesis_rl.evaluation import inference
-from thesis_rl.runs import deflation, registry, trials
+from thesis_rl.runs import deflation, trials
 from thesis_rl.runs.sweep import run
 from thesis_rl.runs.sweep.run import Tried
 from thesis_rl.runs.trials import Trial
@@ -44,12 +44,12 @@ def keep(
     folder = workdir / tried.point.name
     folder.mkdir(exist_ok=True)  # It is there after an interruption.
     files.write_json(folder / "config.json", tried.experiment.config.to_dict())
-    returns_file, returns = folder / registry.RETURNS_FILE, None
+    returns_file, returns = folder / deflation.RETURNS_FILE, None
     if tried.book is not None:
         returns = tried.book.headline_net
         table = run.daily_returns(tried)
         files.write_text(returns_file, table.to_csv(float_format="%.8g"))
-    trial = registry.as_trial(
+    trial = deflation.as_trial(
         tried.experiment,
         returns_file,
         ledger,

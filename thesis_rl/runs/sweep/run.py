@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from thesis_rl.evaluation import books as books_lib
-from thesis_rl.evaluation import inference, scores
+from thesis_rl.evaluation import inference
 from thesis_rl.evaluation.books import Book
 from thesis_rl.runs import checkpoint, fingerprint
 from thesis_rl.runs import saves as saves_lib
@@ -39,7 +39,7 @@ class Tried(NamedTuple):
     @property
     def dates(self) -> pd.DatetimeIndex:
         """The out-of-sample dates, [T']."""
-        return self.experiment.dataset.dates[scores.unseen(self.experiment)]
+        return self.experiment.dataset.dates[books_lib.unseen(self.experiment)]
 
 
 def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
@@ -152,8 +152,8 @@ def score(experiment: Experiment, point: Point, traded: Traded) -> Tried:
     )
     book = books_lib.make_book(traded.ledger, benchmark, hedged)
     try:
-        unseen = dataset.dates[scores.unseen(experiment)]
-        scores.check_solvent("ensemble", book, unseen)
+        unseen = dataset.dates[books_lib.unseen(experiment)]
+        books_lib.check_solvent("ensemble", book, unseen)
     except ValueError as error:
         return failed(str(error))
     key = inference.key_for(experiment.config.seed, inference.HEADLINE)
