@@ -5,11 +5,11 @@ day or the hour of an article, and was first public at `knowledge_time`. A corre
 a further row; nothing is ever changed. All times are UTC, as datetime64[ns] without a
 zone.
 
-The join works on plain arrays. Each row enters at the first decision that may see it. The frontier of a name is the
-greatest event_time that has entered; a row that enters behind it never counts. Of two
-rows about the frontier the one that enters later is the later known, so knowledge_time
-and seq need comparing only between rows that enter together, and nothing is sorted but
-these.
+The join works on plain arrays. Each row enters at the first decision that may see it.
+The frontier of a name is the greatest event_time that has entered; a row that enters
+behind it never counts. Of two rows about the frontier the one that enters later is the
+later known, so knowledge_time and seq need comparing only between rows that enter
+together, and nothing is sorted but these.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A row of policy output as a thesis, untouched or repaired: a dict, or a one-page note."""
+"""A row of policy output as a thesis, untouched or repaired, and as a one-page note."""
 
 import re
 from typing import Any
