@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from ml_collections import config_dict
 
 from thesis_rl import thesis
-from thesis_rl.thesis import acceptance, claims
+from thesis_rl.thesis import claims
 from thesis_rl.thesis.vocabulary import (
     DECISION_LABELS,
     DECISION_POSITIONS,
@@ -152,7 +152,6 @@ def test_valid_untouched_exactly_when_covered_supported_and_evidenced(rows):
 
 
 def test_repair_saves_every_thesis_that_has_evidence(rows):
-    accepts = acceptance.compile_schema(thesis.load())
     for row in rows:
         if not row.known.any():
             with pytest.raises(thesis.ThesisError, match="evidence: 0 entries"):
@@ -162,7 +161,6 @@ def test_repair_saves_every_thesis_that_has_evidence(rows):
         repaired = thesis.generate_thesis(row, RULES, repair=True)
         broken = (~row.sections).sum() + (row.claims & ~row.known).sum()
         assert thesis.problems(repaired) == []
-        assert accepts(repaired)  # Or jsonschema is asked, at a hundred times the cost.
         assert len(repaired["repairs"]) == broken
         assert list(repaired["sections"]) == list(SECTION_NAMES)
         assert repaired["sections"].items() >= untouched["sections"].items()
@@ -198,9 +196,9 @@ def test_errors_name_what_is_missing():
         thesis.generate_thesis(row, RULES)
     assert str(caught.value).splitlines() == [
         "thesis of AAPL on 2020-01-03 is not valid:",
-        "  claims[quality].status: unsupported, the claim is asserted without evidence",
         "  sections: sentiment is missing",
         "  sections: risks is missing",
+        "  claims[quality].status: unsupported, the claim is asserted without evidence",
     ]
 
 
@@ -336,10 +334,14 @@ def broken(written, path, value):
     "path, value, problem",
     [
         (("as_of",), "3 January 2020", "as_of: '3 January 2020'"),
-        (("as_of",), "2020-02-30", "as_of: '2020-02-30' is not a 'date'"),
+        (("as_of",), "2020-02-30", "as_of: '2020-02-30' must be date"),
         (("ticker",), "", "ticker: "),
-        (("extra",), 1, "thesis: Additional properties .*extra"),
-        (("sections", "weather"), {"statements": ["Sun."]}, "sections: .*weather"),
+        (("extra",), 1, "thesis: extra is unknown"),
+        (
+            ("sections", "weather"),
+            {"statements": ["Sun."]},
+            "sections: weather is unknown",
+        ),
         (("sections", "market", "statements"), [], "sections.market.statements: 0"),
         (("evidence",), [], "evidence: 0 entries, needs at least 1"),
         (("evidence", 0, "time"), "2020-01-04", "evidence.quality..time: 2020-01-04"),
@@ -356,10 +358,10 @@ def broken(written, path, value):
         (("decision", "probabilities", "buy"), 0.3, "probabilities: sum to 0.9"),
         (("decision", "probabilities", "buy"), float("nan"), "sum to nan"),
         (("decision", "probabilities", "buy"), 1.4, "probabilities.buy: 1.4"),
-        (("decision", "confidence"), 1.4, "decision.confidence: 1.4 is greater"),
-        (("decision", "confidence"), None, "decision.confidence: None is not of type"),
+        (("decision", "confidence"), 1.4, "decision.confidence: 1.4 must be smaller"),
+        (("decision", "confidence"), None, "decision.confidence: None must be number"),
         (("decision", "horizons"), [], "decision.horizons: 0 entries"),
-        (("schema_version",), "0.9", "schema_version: '1.1' was expected"),
+        (("schema_version",), "0.9", "schema_version: '0.9' must be .* 1.1"),
     ],
 )
 def test_broken_theses_are_refused(path, value, problem):
@@ -500,9 +502,9 @@ def test_a_claim_cites_what_its_available_features_rest_on_once():
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("raw", "0f", "does not match"),
+        ("raw", "0f", "must match pattern"),
         ("values", [], "0 entries"),
-        ("document", "", "should be non-empty"),
+        ("document", "", "must be longer"),
         ("known", "2020-01-04T21:00:00Z", "was known 2020-01-04"),
     ],
 )
