@@ -64,9 +64,9 @@ def run(
     from thesis_rl.evaluation import judge
     from thesis_rl.runs import deflation, fingerprint, record, trials
     from thesis_rl.runs import folder as folder_lib
-    from thesis_rl.runs import run as run_lib
+    from thesis_rl.runs.run import execute
     from thesis_rl.runs.saves import Saves, identity
-    from thesis_rl.walk_forward import experiment as experiment_lib
+    from thesis_rl.walk_forward.experiment import prepare
 
     started = time.perf_counter()
     now = datetime.datetime.now(datetime.UTC)
@@ -81,7 +81,7 @@ def run(
         began[text] = time.perf_counter()
         say(text)
 
-    prepared = experiment_lib.prepare(config, note)
+    prepared = prepare(config, note)
     for notice in prepared.dataset.report.get("notices", ()):
         say(notice)
     loaded = time.perf_counter()
@@ -96,7 +96,7 @@ def run(
             code = fingerprint.code_hash()  # Now: it is what was imported.
             same = functools.partial(identity, config.to_dict(), prepared.dataset, code)
             saves = Saves(folder / "saves", same)
-    outcome = run_lib.execute(prepared, say, tell, saves, save_seconds)
+    outcome = execute(prepared, say, tell, saves, save_seconds)
     if not writes:
         return None
     result = judge.judge(prepared, *outcome, say)

@@ -46,7 +46,7 @@ def main(given: flags.FlagValues) -> int:
       ValueError: the run is of a simulated market, or its config is not this code's.
       OSError: a file is missing or cannot be read.
     """
-    from thesis_rl.evaluation import audit as audit_lib
+    from thesis_rl.evaluation.audit import verify
     from thesis_rl.runs import load
 
     folder = pathlib.Path(given.run)
@@ -56,7 +56,7 @@ def main(given: flags.FlagValues) -> int:
             f"{folder} is of a simulated market, whose theses cite nothing"
         )
     lines = (folder / "theses.jsonl").read_text(encoding="utf-8").splitlines()
-    found = audit_lib.verify(map(json.loads, lines), config)
+    found = verify(map(json.loads, lines), config)
     console = Console()
     console.print(tabulate(found))
     for problem in found["problems"]:

@@ -18,8 +18,8 @@ from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.trading.backtest import MAPPINGS, Ledger
 from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
 from thesis_rl.types import Market
-from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward import program
+from thesis_rl.walk_forward.experiment import Experiment
 from thesis_rl.walk_forward.program import Forecasts, Outcome
 
 T, N, C, A = 140, 3, 3, len(DECISION_LABELS)
@@ -156,9 +156,7 @@ def run(stages, num_seeds, num_steps, text="plain", synthetic=False, rich=False)
     names = ("equal_weight", "momentum", "best_constant", "sign_of_vol", "hold")
     days = len(folds.test_start) * FOLDS["test_days"]
     others = {name: rng.normal(size=(days, N)) for name in names}
-    prepared = experiment_lib.Experiment(
-        config, dataset(rng, text, synthetic, rich), folds, others
-    )
+    prepared = Experiment(config, dataset(rng, text, synthetic, rich), folds, others)
     drawn = outcome(rng, config, stages, len(folds.test_start), num_steps, rich)
     with pytest.MonkeyPatch.context() as patch:
         seconds = {"compile": 1.25, "train": 2.5, "predict_trade": 0.5}

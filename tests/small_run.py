@@ -8,7 +8,7 @@ from experiments import rft
 from thesis_rl import files
 from thesis_rl.evaluation import judge
 from thesis_rl.runs import folder, record, run
-from thesis_rl.walk_forward import experiment as experiment_lib
+from thesis_rl.walk_forward.experiment import prepare
 
 CLAIMS = ("strong_momentum", "short_term_momentum", "high_volatility")
 FEATURES = ("f_quality", "f_momentum", "mom10", "vol", "mom10_rel", "volume_ratio")
@@ -32,7 +32,7 @@ def config() -> FrozenConfigDict:
 
 @functools.cache
 def result() -> judge.Result:
-    return run.run(experiment_lib.prepare(config()))
+    return run.run(prepare(config()))
 
 
 def write(path):

@@ -34,8 +34,7 @@ from experiments import run as run_command
 from thesis_rl.data.sources import treasury
 from thesis_rl.data.sources.client import Client
 from thesis_rl.runs import run
-from thesis_rl.walk_forward import experiment as experiment_lib
-from thesis_rl.walk_forward.experiment import Experiment
+from thesis_rl.walk_forward.experiment import Experiment, prepare
 from thesis_rl.walk_forward.program import Outcome
 
 KEYS = {
@@ -153,7 +152,7 @@ def within(which: str) -> Iterator[None]:
 def prepared(which: str) -> Experiment:
     """Builds the panel and the folds of a world."""
     with within(which):
-        return experiment_lib.prepare(config())
+        return prepare(config())
 
 
 def column(which: str, feature: str) -> np.ndarray:

@@ -11,7 +11,7 @@ from ml_collections import FrozenConfigDict
 from experiments import rft
 from experiments.bench import contest, training
 from thesis_rl.learning import optimizer, sft
-from thesis_rl.learning import rft as rft_lib
+from thesis_rl.learning.rft import row_loss
 from thesis_rl.types import Row
 
 torch = pytest.importorskip("torch")
@@ -55,7 +55,7 @@ def jax_gradients(stage, networks, rows, uniforms, config):
     coef = config.rft.entropy_coef
 
     def rft_loss(params, rows, uniforms):
-        loss, _ = rft_lib.row_loss(params, uniforms, rows, weights, coef, model, config)
+        loss, _ = row_loss(params, uniforms, rows, weights, coef, model, config)
         return optimizer.weighted_mean(loss, rows.weight)
 
     def sft_loss(params, rows, uniforms):

@@ -9,10 +9,10 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import verify
 from experiments.command import call
-from thesis_rl.runs import folder as folder_lib
 from thesis_rl.runs import record
 from thesis_rl.runs import run as run_lib
-from thesis_rl.walk_forward import experiment as experiment_lib
+from thesis_rl.runs.folder import claim
+from thesis_rl.walk_forward.experiment import prepare
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,8 @@ def folder(tmp_path_factory):
     config = ConfigDict(small_run.config().to_dict())
     config.data.update(source="us6", start="2022-06-01")
     config.rft.num_steps = 0
-    result = run_lib.run(experiment_lib.prepare(FrozenConfigDict(config)))
-    folder = folder_lib.claim(tmp_path_factory.mktemp("run"), config.to_dict())
+    result = run_lib.run(prepare(FrozenConfigDict(config)))
+    folder = claim(tmp_path_factory.mktemp("run"), config.to_dict())
     counts = record.write(result, folder)
     assert counts["evidence"]["num_problems"] == 0
     assert counts["evidence"]["checks"]["numbers"][1] > 100

@@ -14,7 +14,7 @@ from experiments import rft_full
 from thesis_rl.data import panel, store
 from thesis_rl.data.sources import treasury
 from thesis_rl.thesis.vocabulary import SECTION_NAMES
-from thesis_rl.walk_forward import check as config_lib
+from thesis_rl.walk_forward.check import check
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,7 @@ def without_a_store(**keys) -> FrozenConfigDict:
     config = ConfigDict(rft_full.get_config("smoke"))
     config.data.start = "2014-01-02"
     config.update_from_flattened_dict(keys)
-    config_lib.check(FrozenConfigDict(config))
+    check(FrozenConfigDict(config))
     return FrozenConfigDict(config)
 
 

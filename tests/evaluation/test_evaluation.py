@@ -9,8 +9,14 @@ import pytest
 import small_run
 
 from thesis_rl import stats
-from thesis_rl.evaluation import books as scores_lib
 from thesis_rl.evaluation import judge
+from thesis_rl.evaluation.books import (
+    CONTROLLED,
+    check_solvent,
+    fold_table,
+    score,
+    unseen,
+)
 from thesis_rl.trading import books as books_lib
 from thesis_rl.trading import portfolio
 from thesis_rl.trading.costs import line
@@ -24,7 +30,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def scores(run):
-    return scores_lib.score(run.experiment, run.outcome, run.final_stage)
+    return score(run.experiment, run.outcome, run.final_stage)
 
 
 @jax.jit
@@ -41,7 +47,7 @@ def _trade(decisions, positions, market):
 
 def retraded(run, experiment, decisions):
     """The run's outcome, its final stage's decisions [S, T', N, A] replaced."""
-    days = scores_lib.unseen(experiment)
+    days = unseen(experiment)
     ledgers, others, sensitivity = jax.device_get(
         _trade(
             jnp.asarray(decisions),
@@ -101,25 +107,25 @@ def test_a_controlled_book_is_scored_beside_the_others(run):
     controlled = line(run.outcome.ledgers[run.final_stage][mapping], 0)
     traded = run.outcome.sensitivity._replace(controlled=controlled)
     outcome = run.outcome._replace(sensitivity=traded)
-    found = scores_lib.score(run.experiment, outcome, run.final_stage)
-    book = found.books[scores_lib.CONTROLLED]
+    found = score(run.experiment, outcome, run.final_stage)
+    book = found.books[CONTROLLED]
     np.testing.assert_array_equal(book.net, found.seed_books[0].net)
-    assert scores_lib.CONTROLLED in found.table
+    assert CONTROLLED in found.table
 
 
 def test_a_book_that_lost_everything_is_named_with_the_day(run, scores):
-    dates = run.experiment.dataset.dates[scores_lib.unseen(run.experiment)]
+    dates = run.experiment.dataset.dates[unseen(run.experiment)]
     net = scores.books["ensemble"].net.copy()
-    scores_lib.check_solvent("sane", scores.books["ensemble"], dates)
+    check_solvent("sane", scores.books["ensemble"], dates)
     net[7] = -1.2
     broke = scores.books["ensemble"]._replace(net=net)
     with pytest.raises(ValueError, match=f"the book wild lost .* on {dates[7].date()}"):
-        scores_lib.check_solvent("wild", broke, dates)
+        check_solvent("wild", broke, dates)
 
 
 def test_folds_are_tabulated_with_their_dates_and_add_up(run, scores):
     book, folds = scores.books["ensemble"], run.experiment.folds
-    table = scores_lib.fold_table(run.experiment, book, scores.seed_books)
+    table = fold_table(run.experiment, book, scores.seed_books)
     dates = run.experiment.dataset.dates
     assert [row["fold"] for row in table] == [0, 1]
     days_seen = 0
@@ -148,9 +154,7 @@ def test_other_predictions_make_other_books(run, scores):
         "random": rng.dirichlet(np.ones(5), own.shape[:-1]).astype(np.float32),
     }
     found = {
-        name: scores_lib.score(
-            run.experiment, retraded(run, run.experiment, p), run.final_stage
-        )
+        name: score(run.experiment, retraded(run, run.experiment, p), run.final_stage)
         for name, p in predictions.items()
     }
     for mapping in portfolio.MAPPINGS:
@@ -198,7 +202,7 @@ def test_the_order_of_tickers_changes_nothing(run, scores):
     experiment = permuted(run.experiment, order)
     moved = own_decisions(run)[:, :, order]
     outcome = retraded(run, experiment, moved)
-    found = scores_lib.score(experiment, outcome, run.final_stage)
+    found = score(experiment, outcome, run.final_stage)
     for name, book in found.books.items():
         for field, values in book._asdict().items():
             same = getattr(scores.books[name], field)

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from thesis_rl import stats
-from thesis_rl.evaluation import books as books_lib
+from thesis_rl.evaluation.books import (
+    gross_and_net,
+    make_benchmark,
+    make_book,
+    over_seeds,
+)
 from thesis_rl.trading import backtest
 from thesis_rl.trading.backtest import Costs, Ledger
 from thesis_rl.types import Market
@@ -54,24 +59,22 @@ def tail(market):
 
 def benchmark(returns, tradable=None, **rules):
     equal = ledger(returns[FIRST:], np.full((DAYS, N), 1 / N))
-    return books_lib.make_benchmark(market_of(returns, tradable), FIRST, equal, **rules)
+    return make_benchmark(market_of(returns, tradable), FIRST, equal, **rules)
 
 
 def test_net_is_gross_less_every_cost_and_interest_in_float64(returns):
     single = ledger(returns, np.full((T, N), 1 / N))
     rounded = Ledger(*(x.astype(np.float32) for x in single))
-    gross, net = books_lib.gross_and_net(rounded, np.zeros(T))
+    gross, net = gross_and_net(rounded, np.zeros(T))
     assert gross.dtype == net.dtype == np.float64
     np.testing.assert_allclose(gross - net, 1e-4, rtol=1e-6)
 
 
 def test_a_book_of_the_market_has_no_hedged_return(returns):
     weights = np.full((DAYS, N), 1 / N)
-    book = books_lib.make_book(
-        ledger(returns[FIRST:], weights), benchmark(returns), hedged=True
-    )
+    book = make_book(ledger(returns[FIRST:], weights), benchmark(returns), hedged=True)
     assert book.headline_gross.std() < 0.05 * book.gross.std()
-    excess = books_lib.make_book(
+    excess = make_book(
         ledger(returns[FIRST:], weights), benchmark(returns), hedged=False
     )
     np.testing.assert_allclose(excess.headline_net, 0.0, atol=1e-15)
@@ -88,7 +91,7 @@ def test_a_beta_is_as_old_as_the_decision_it_hedges(returns, lag):
 
 def test_betas_before_the_first_day_are_their_prior(returns):
     equal = ledger(returns, np.full((T, N), 1 / N))
-    found = books_lib.make_benchmark(market_of(returns), 0, equal).betas
+    found = make_benchmark(market_of(returns), 0, equal).betas
     np.testing.assert_array_equal(found[:2], 1.0)
     assert (found[300:] != 1.0).any()
 
@@ -109,9 +112,9 @@ def test_cash_is_a_year_of_calendar_days_and_is_no_skill(returns):
     idle = ledger(
         returns[FIRST:], nothing, **costless, interest=days[FIRST:] * rate / 365
     )
-    reference = books_lib.make_benchmark(market, FIRST, idle, cash_rate=rate)
+    reference = make_benchmark(market, FIRST, idle, cash_rate=rate)
     np.testing.assert_allclose(reference.cash, days[FIRST:] * 1e-4)
-    book = books_lib.make_book(idle, reference, hedged=True)
+    book = make_book(idle, reference, hedged=True)
     np.testing.assert_allclose(book.headline_net, 0.0, atol=1e-15)
     np.testing.assert_allclose(book.net, 0.0, atol=1e-15)
 
@@ -121,8 +124,8 @@ def test_an_idle_book_in_float32_has_no_sharpe_of_rounding(returns, rate):
     rates = Costs(0.0, 0.0, cash_rate=rate)
     market = market_of(returns.astype(np.float32))
     idle = backtest.simulate(jnp.zeros((DAYS, N)), tail(market), rates)
-    reference = books_lib.make_benchmark(market, FIRST, idle, cash_rate=rate)
-    book = books_lib.make_book(idle, reference, hedged=True)
+    reference = make_benchmark(market, FIRST, idle, cash_rate=rate)
+    book = make_book(idle, reference, hedged=True)
     np.testing.assert_array_equal(book.headline_net, 0.0)
     np.testing.assert_array_equal(book.gross, 0.0)
 
@@ -140,7 +143,7 @@ def test_random_signs_score_nothing_gross_of_costs(returns):
     scores = []
     for _ in range(64):
         weights = rng.choice([-1.0, 1.0], (DAYS, N)) / N
-        book = books_lib.make_book(
+        book = make_book(
             ledger(returns[FIRST:], weights), benchmark(returns), hedged=True
         )
         scores.append(stats.sharpe(book.headline_gross))
@@ -151,16 +154,16 @@ def test_random_signs_score_nothing_gross_of_costs(returns):
 def test_seeds_are_averaged_and_their_spread_is_given(returns):
     rng = np.random.default_rng(2)
     books = [
-        books_lib.make_book(
+        make_book(
             ledger(returns[FIRST:], rng.normal(size=(DAYS, N)) / N),
             benchmark(returns),
             hedged=True,
         )
         for _ in range(3)
     ]
-    table = books_lib.over_seeds(books)
+    table = over_seeds(books)
     sharpes = [stats.sharpe(book.headline_net) for book in books]
     assert table["net"]["headline_sharpe"] == pytest.approx(np.mean(sharpes))
     spread = table["seed_sd"]["net"]["headline_sharpe"]
     assert spread == pytest.approx(np.std(sharpes, ddof=1))
-    assert np.isnan(books_lib.over_seeds(books[:1])["seed_sd"]["net"]["sharpe"])
+    assert np.isnan(over_seeds(books[:1])["seed_sd"]["net"]["sharpe"])

@@ -18,7 +18,7 @@ from thesis_rl.data import panel, prices
 from thesis_rl.data.sources import treasury
 from thesis_rl.evaluation import audit as audit_lib
 from thesis_rl.report import audit
-from thesis_rl.runs import record as theses_lib
+from thesis_rl.runs.record import row_of
 from thesis_rl.thesis import generate_thesis
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 
@@ -212,7 +212,7 @@ def write_some(config, days) -> list[dict]:
     sure = np.full(len(DECISION_LABELS), 1 / len(DECISION_LABELS))
     return [
         generate_thesis(
-            theses_lib.row_of(
+            row_of(
                 host,
                 config,
                 day,
@@ -286,7 +286,7 @@ def test_a_folder_of_ones_own_verifies_until_a_file_changes(tmp_path, curves):
 def test_a_simulated_market_has_nothing_to_cite():
     config = small_run.config()
     dataset = panel.build(config)
-    row = theses_lib.row_of(
+    row = row_of(
         dataset,
         config,
         150,

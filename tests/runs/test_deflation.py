@@ -10,7 +10,7 @@ import pytest
 
 from thesis_rl import files, stats
 from thesis_rl.runs import deflation, fingerprint, trials
-from thesis_rl.runs import folder as folder_lib
+from thesis_rl.runs.folder import HEADLINE_RETURNS
 
 DATES = pd.bdate_range("2015-01-01", periods=400)
 
@@ -26,7 +26,7 @@ class Lab:
         file = self.ledger.parent / name / "daily_returns.csv"
         file.parent.mkdir(parents=True, exist_ok=True)
         index = pd.DatetimeIndex(dates, name="date")
-        table = pd.DataFrame({folder_lib.HEADLINE_RETURNS: returns}, index)
+        table = pd.DataFrame({HEADLINE_RETURNS: returns}, index)
         files.write_text(file, table.assign(other=1.0).to_csv())
         trial = trials.Trial(
             time=f"2025-01-01T00:00:{len(trials.read(self.ledger)):02}+00:00",

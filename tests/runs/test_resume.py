@@ -10,9 +10,8 @@ import pytest
 import small_run
 
 from thesis_rl.learning import optimizer
-from thesis_rl.runs import folder as folder_lib
-from thesis_rl.runs import saves as saves_lib
-from thesis_rl.runs.saves import Saves
+from thesis_rl.runs.folder import claim, reclaim
+from thesis_rl.runs.saves import Follower, Saves, Standing, identity, time
 from thesis_rl.walk_forward import experiment
 
 SAME = {"config": "a", "devices": "1 cpu"}
@@ -50,15 +49,15 @@ def test_saves_of_another_training_are_refused(tmp_path):
 def test_identity_sees_config_data_code_and_devices():
     prepared = experiment.prepare(small_run.config())
     config, dataset = prepared.config.to_dict(), prepared.dataset
-    first = saves_lib.identity(config, dataset, "abc")
-    assert first == saves_lib.identity(config, dataset, "abc")
+    first = identity(config, dataset, "abc")
+    assert first == identity(config, dataset, "abc")
     payoff = np.array(dataset.panel.payoff)
     payoff[3, 0] += 1e-3
     moved = dataset._replace(panel=dataset.panel._replace(payoff=payoff))
     others = (
-        (saves_lib.identity(config | {"seed": 9}, dataset, "abc"), "config"),
-        (saves_lib.identity(config, moved, "abc"), "data"),
-        (saves_lib.identity(config, dataset, "abd"), "code"),
+        (identity(config | {"seed": 9}, dataset, "abc"), "config"),
+        (identity(config, moved, "abc"), "data"),
+        (identity(config, dataset, "abd"), "code"),
     )
     for other, name in others:
         assert {k for k in first if first[k] != other[k]} == {name}
@@ -66,15 +65,15 @@ def test_identity_sees_config_data_code_and_devices():
 
 def test_a_follower_finds_its_pace_and_saves_when_it_is_time(tmp_path, monkeypatch):
     now, told = [0.0], []
-    monkeypatch.setattr(saves_lib.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     saves = Saves(tmp_path / "saves", lambda: SAME)
-    follower = saves_lib.Follower(lambda stage: 10, told.append, saves, 60.0)
+    follower = Follower(lambda stage: 10, told.append, saves, 60.0)
     now[0] = 5.0
     assert follower.resume("rft", state(0))[1] == 0
     assert follower.until("rft", 0, 5) == 1
     now[0] = 5.5
     follower.after("rft", 0, 1, 3, state(1))
-    assert told[-1] == saves_lib.Standing("rft", 1, 5, 3 * 10 / 0.5, 2.0, 5.0)
+    assert told[-1] == Standing("rft", 1, 5, 3 * 10 / 0.5, 2.0, 5.0)
     assert follower.until("rft", 1, 5) == 5  # Four steps in two seconds.
     assert follower.until("rft", 1, 100) == 5
     assert not (tmp_path / "saves").exists()
@@ -87,16 +86,16 @@ def test_a_follower_finds_its_pace_and_saves_when_it_is_time(tmp_path, monkeypat
 
 def test_a_folder_is_taken_up_by_the_same_run_alone(tmp_path):
     config = {"seed": 0, "rft": {"weights": (0.1, 0.2)}}
-    folder = folder_lib.reclaim(tmp_path / "run", config)
+    folder = reclaim(tmp_path / "run", config)
     assert json.loads((folder / "config.json").read_text())["seed"] == 0
-    assert folder_lib.reclaim(folder, config) == folder
+    assert reclaim(folder, config) == folder
     with pytest.raises(FileExistsError, match="already holds a run"):
-        folder_lib.claim(folder, config)
+        claim(folder, config)
     with pytest.raises(ValueError, match="config.seed was 0 and is 1"):
-        folder_lib.reclaim(folder, config | {"seed": 1})
+        reclaim(folder, config | {"seed": 1})
     (folder / "config.json").write_text("")  # Killed before it was written.
-    assert folder_lib.reclaim(folder, config | {"seed": 1}) == folder
+    assert reclaim(folder, config | {"seed": 1}) == folder
     assert json.loads((folder / "config.json").read_text())["seed"] == 1
     (folder / "results.json").write_text("{}")
     with pytest.raises(FileExistsError, match="nothing to resume"):
-        folder_lib.reclaim(folder, config | {"seed": 1})
+        reclaim(folder, config | {"seed": 1})

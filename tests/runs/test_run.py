@@ -22,8 +22,8 @@ from experiments import run as command
 from thesis_rl import thesis
 from thesis_rl.runs import checkpoint, deflation, trials
 from thesis_rl.runs import run as run_lib
-from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward import program
+from thesis_rl.walk_forward.experiment import check_training_rows, prepare
 
 ROOT = pathlib.Path(__file__).parents[2]
 METRICS = {
@@ -217,11 +217,11 @@ def test_a_folder_that_holds_a_run_is_refused(folder):
 )
 def test_data_that_cannot_run_is_explained(changes, message):
     with pytest.raises(ValueError, match=message):
-        experiment_lib.prepare(changed(changes))
+        prepare(changed(changes))
 
 
 def test_a_fold_without_a_single_label_is_named():
-    prepared = experiment_lib.prepare(small_run.config())
+    prepared = prepare(small_run.config())
     panel = prepared.dataset.panel
     labelled = np.array(panel.labelled)
     start, stop = prepared.folds.train_start[1], prepared.folds.train_stop[1]
@@ -229,7 +229,7 @@ def test_a_fold_without_a_single_label_is_named():
     dataset = prepared.dataset._replace(panel=panel._replace(labelled=labelled))
     first = prepared.dataset.dates[start].date()
     with pytest.raises(ValueError, match=f"trains from {first} to .* has no row"):
-        experiment_lib.check_training_rows(dataset, prepared.folds)
+        check_training_rows(dataset, prepared.folds)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_ctrl_c_ends_in_one_line(tmp_path):
 
 
 def test_one_ticker_runs_on_absolute_labels():
-    prepared = experiment_lib.prepare(
+    prepared = prepare(
         changed(
             {
                 "data.synthetic.num_names": 1,

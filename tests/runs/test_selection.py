@@ -15,7 +15,7 @@ from thesis_rl.evaluation import inference
 from thesis_rl.evaluation.books import Book
 from thesis_rl.runs import deflation, trials
 from thesis_rl.runs.sweep import grid, judge, run
-from thesis_rl.walk_forward import experiment as experiment_lib
+from thesis_rl.walk_forward.experiment import prepare
 
 NOW = datetime.datetime(2025, 1, 2, tzinfo=datetime.UTC)
 REAL = {"size": "full", "data.synthetic.num_days": 520, "folds.num_folds": 15}
@@ -26,7 +26,7 @@ NUM_DAYS = 300
 def experiment():
     """Simulated prices that pass for real ones."""
     config = configs.with_changes(small_run.config(), REAL)
-    prepared = experiment_lib.prepare(config)
+    prepared = prepare(config)
     report = prepared.dataset.report | {"synthetic": False}
     return prepared._replace(dataset=prepared.dataset._replace(report=report))
 

@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from experiments import sweep as command
 from thesis_rl import configs, stats
 from thesis_rl.runs import deflation, fingerprint, trials
-from thesis_rl.runs import folder as folder_lib
+from thesis_rl.runs.folder import HEADLINE_RETURNS
 from thesis_rl.runs.sweep import grid
 from thesis_rl.runs.sweep import program as points_lib
 from thesis_rl.runs.sweep import run as run_lib
@@ -146,7 +146,7 @@ def test_every_point_has_a_folder_and_a_line(folder):
             continue
         assert fingerprint.file_hash(file) == trial.returns_sha256
         table = pd.read_csv(file)
-        daily = stats.sharpe(table[folder_lib.HEADLINE_RETURNS].to_numpy(), 1)
+        daily = stats.sharpe(table[HEADLINE_RETURNS].to_numpy(), 1)
         assert daily == pytest.approx(trial.sharpe, rel=1e-4)
         assert len(table["date"]) == 2 * 20
 

@@ -19,9 +19,9 @@ from thesis_rl.trading import backtest, pace, portfolio
 from thesis_rl.trading.backtest import Pace
 from thesis_rl.trading.pace import Rule
 from thesis_rl.types import Market
-from thesis_rl.walk_forward import check as config_lib
-from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward import program, train
+from thesis_rl.walk_forward.check import check
+from thesis_rl.walk_forward.experiment import make_windows
 
 T, N, TEST_DAYS, REACH, LEAD = 70, 3, 10, 4, 15
 SETTINGS = {
@@ -44,7 +44,7 @@ FOLDS = program.with_final_fold(
     T,
     label_horizon=REACH,
 )
-WINDOWS = experiment_lib.make_windows(FOLDS, T, REACH, CONFIG)
+WINDOWS = make_windows(FOLDS, T, REACH, CONFIG)
 NUM_DAYS = 3 * TEST_DAYS
 KEY = functools.partial(jax.random.key, 0)
 MARKET = jax.device_get(small_problems.noise_market(T, N))
@@ -150,7 +150,7 @@ def test_orders_read_no_position_after_their_day():
 @pytest.mark.parametrize("size", ["full", "smoke"])
 def test_the_lab_book_is_an_experiment_with_a_pace(size):
     experiment = rft_path.get_config(size)
-    config_lib.check(experiment)
+    check(experiment)
     assert experiment.pace.rule == "partial"
 
 

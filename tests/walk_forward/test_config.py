@@ -7,7 +7,7 @@ import pytest
 
 from experiments import rft
 from thesis_rl.learning import network
-from thesis_rl.walk_forward import check as config_lib
+from thesis_rl.walk_forward.check import check
 
 UNCOMMITTED = {
     "calm": {
@@ -27,7 +27,7 @@ BOOKS = sorted(
 @pytest.mark.parametrize("size", ["full", "smoke"])
 def test_every_lab_book_can_run(book, size):
     module = __import__(f"experiments.{book}", fromlist=["get_config"])
-    config_lib.check(module.get_config(size))
+    check(module.get_config(size))
     with pytest.raises(ValueError, match='size must be "full" or "smoke"'):
         module.get_config("tiny")
 
@@ -143,26 +143,26 @@ def test_a_wrong_value_is_named_with_what_would_be_right(changes, message):
             with room.ignore_type():
                 room[last] = value
     with pytest.raises(ValueError, match=message):
-        config_lib.check(config)
+        check(config)
 
 
 def test_a_fill_at_the_deciding_close_is_allowed_to_who_says_so():
     config = rft.get_config("smoke")
     config.backtest.update(fill_lag=0, same_close=True)
-    config_lib.check(config)
+    check(config)
 
 
 def test_claims_without_a_stance_are_allowed():
     config = rft.get_config("smoke")
     config.claims = UNCOMMITTED
-    config_lib.check(config)
+    check(config)
 
 
 @pytest.mark.parametrize("names", [(), ("exact",), tuple(network.ABLATIONS)])
 def test_ablations_are_none_some_or_all(names):
     config = rft.get_config("smoke")
     config.ablations = names
-    config_lib.check(config)
+    check(config)
 
 
 @pytest.mark.parametrize(
@@ -182,4 +182,4 @@ def test_bad_event_settings_are_refused_by_key(key, value, message):
     with config.ignore_type():
         config.data.update_from_flattened_dict({key: value})
     with pytest.raises(ValueError, match=message):
-        config_lib.check(config)
+        check(config)

@@ -6,9 +6,18 @@ from typing import NamedTuple
 import pandas as pd
 
 from thesis_rl.data import clock, market, prices, store, universe
-from thesis_rl.data import features as features_lib
 from thesis_rl.data.events import Aged
-from thesis_rl.data.features import fundamentals, insiders, macro, news, ratios, scorers
+from thesis_rl.data.features import (
+    AGED,
+    FUNDAMENTALS,
+    MACRO,
+    fundamentals,
+    insiders,
+    macro,
+    news,
+    ratios,
+    scorers,
+)
 from thesis_rl.data.features.news import Scorer
 from thesis_rl.data.prices import adjust
 from thesis_rl.data.prices.frames import Prices
@@ -129,7 +138,7 @@ def join(quoted: Prices, tables: Tables, config) -> tuple[Prices, Evidence]:
     index, signals = quoted.close.index, dict(quoted.signals)
     for name, (values, age) in _features(evidence).items():
         signals[name] = pd.DataFrame(values, index, names)
-        if name in features_lib.AGED:
+        if name in AGED:
             age = pd.DataFrame(age, index, names)
             signals[f"{name}_age"] = age.where(signals[name].notna())
     return quoted._replace(signals=signals), evidence
@@ -227,12 +236,12 @@ def behind(evidence: Evidence, feature: str, day: int, name: int) -> pd.DataFram
     """
     times, ticker = evidence.decision_times, evidence.prices.close.columns[name]
     asked = feature, ticker, times[day]
-    if feature == "f_quality" or feature in features_lib.FUNDAMENTALS:
+    if feature == "f_quality" or feature in FUNDAMENTALS:
         of_name = evidence.filings[ticker]
         return fundamentals.cite(of_name, *asked, versions=evidence.ratios[ticker])
     if feature == "f_insider":
         return insiders.cite(evidence.filings[ticker], *asked)
-    if feature in features_lib.MACRO:
+    if feature in MACRO:
         return macro.cite(_of(evidence.tables, YIELDS), *asked, times)
     return news.cite(evidence.articles[ticker], *asked, evidence.scorer)
 

@@ -9,12 +9,18 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from thesis_rl.evaluation import books as books_lib
 from thesis_rl.evaluation import books as scores_lib
 from thesis_rl.evaluation import calibration as calibration_lib
 from thesis_rl.evaluation import inference, regimes, sensitivity
 from thesis_rl.evaluation import theses as theses_lib
-from thesis_rl.evaluation.books import CONTROLLED, Book, Scores, unseen
+from thesis_rl.evaluation.books import (
+    CONTROLLED,
+    Book,
+    Scores,
+    is_hedged,
+    market_return,
+    unseen,
+)
 from thesis_rl.trading import portfolio
 from thesis_rl.trading.costs import line
 from thesis_rl.types import Thesis
@@ -131,7 +137,7 @@ def measure(
         key_for(inference.HEADLINE), scores.books["ensemble"], rules.hold_days
     )
     mean_block = headline["mean_block"]
-    hedged = books_lib.is_hedged(rules)
+    hedged = is_hedged(rules)
     ledger = line(outcome.ledgers[final][rules.mapping], -1)
     market, paths = dataset.market, outcome.paths
     return {
@@ -161,7 +167,7 @@ def measure(
         "paths": None if paths is None else sensitivity.paths(paths, market, config),
         "regimes": regimes.tabulate(
             scores.books["ensemble"].headline_net,
-            books_lib.market_return(market),
+            market_return(market),
             dataset.dates,
             folds,
         ),

@@ -3,8 +3,14 @@
 import numpy as np
 
 from thesis_rl import stats
-from thesis_rl.evaluation import books as books_lib
-from thesis_rl.evaluation.books import Benchmark, Book
+from thesis_rl.evaluation.books import (
+    Benchmark,
+    Book,
+    is_hedged,
+    make_benchmark,
+    make_book,
+    market_return,
+)
 from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
 from thesis_rl.trading.costs import Ledger, line
 from thesis_rl.types import Market
@@ -35,7 +41,7 @@ def cost_sweep(traded: Sensitivity, benchmark: Benchmark, hedged: bool) -> dict:
       where it is below zero at no cost, or nothing is traded.
     """
     books = [
-        books_lib.make_book(line(traded.costs, i), benchmark, hedged)
+        make_book(line(traded.costs, i), benchmark, hedged)
         for i in range(len(COST_SWEEP_BPS))
     ]
     sweep = [
@@ -74,7 +80,7 @@ def capacity(traded: Sensitivity, benchmark: Benchmark, hedged: bool) -> list[di
     table = []
     for i, capital in enumerate(CAPITALS):
         ledger = line(traded.capacity, i)
-        book = books_lib.make_book(ledger, benchmark, hedged)
+        book = make_book(ledger, benchmark, hedged)
         table.append(
             {
                 "capital": capital,
@@ -101,16 +107,16 @@ def paths(ledgers: Ledger, market: Market, config) -> dict:
     """
     rules = config.backtest
     still = line(ledgers, 0)._replace(**{name: np.zeros(1) for name in Ledger._fields})
-    benchmark = books_lib.make_benchmark(
+    benchmark = make_benchmark(
         market,
         0,
-        still._replace(gross=books_lib.market_return(market)),
+        still._replace(gross=market_return(market)),
         rules.fill_lag,
         rules.cash_rate,
     )
-    hedged = books_lib.is_hedged(rules)
+    hedged = is_hedged(rules)
     sharpes = [
-        solvent_sharpe(books_lib.make_book(line(ledgers, i), benchmark, hedged))
+        solvent_sharpe(make_book(line(ledgers, i), benchmark, hedged))
         for i in range(len(ledgers.gross))
     ]
     known = np.array([sharpe for sharpe in sharpes if sharpe == sharpe])

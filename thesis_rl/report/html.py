@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from thesis_rl import configs
-from thesis_rl.evaluation import books as books_lib
+from thesis_rl.evaluation.books import unseen
 from thesis_rl.evaluation.judge import Result
 from thesis_rl.report import (
     account,
@@ -149,7 +149,7 @@ def tables(summary: dict) -> dict[str, Sheet | None]:
 def figures(result: Result, summary: dict) -> dict[str, Markup | None]:
     """Draws every figure, by name."""
     config, dataset, _, _ = result.experiment
-    days = books_lib.unseen(result.experiment)
+    days = unseen(result.experiment)
     dates, books, theses = dataset.dates[days], result.books, result.theses
     quoted, truth, known = (
         np.asarray(x)[days]

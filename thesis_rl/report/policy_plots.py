@@ -7,7 +7,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from thesis_rl.evaluation import theses as theses_lib
+from thesis_rl.evaluation.theses import measure
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import (
     BLUE,
@@ -163,7 +163,7 @@ def claims(
       SVG.
     """
     measured = [
-        theses_lib.measure(
+        measure(
             theses._replace(claims=theses.claims[..., [i]]),
             truth[..., [i]],
             known[..., [i]],

@@ -15,8 +15,8 @@ from thesis_rl.runs.checkpoint import CheckpointError
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Fold, Panel
-from thesis_rl.walk_forward import check as config_lib
 from thesis_rl.walk_forward import program
+from thesis_rl.walk_forward.check import check
 
 META_KEYS = (
     "schema_version",
@@ -70,7 +70,7 @@ def load_run(path: str | Path) -> Run:
         raise CheckpointError(f"{file}: its meta has no {', '.join(missing)}")
     try:
         config = rebuild_config(meta["config"])
-        config_lib.check(config)
+        check(config)
         like = implied_arrays(config, len(meta["folds"]))
     except (AttributeError, KeyError) as error:
         raise CheckpointError(

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.data import panel as panel_lib
-from thesis_rl.data.panel import Dataset
+from thesis_rl.data.panel import Dataset, build
 from thesis_rl.evaluation import theses as theses_lib
 from thesis_rl.learning import calibration, network, preprocess, sft
 from thesis_rl.learning.calibration import Scaling
@@ -162,7 +161,7 @@ def predict(
       ThesisError: the thesis is not valid, and not to be repaired or beyond it.
     """
     index, out_of_sample = choose_fold(run, date, in_sample)
-    dataset = panel_lib.build(run.config) if dataset is None else dataset
+    dataset = build(run.config) if dataset is None else dataset
     if dataset.feature_names != tuple(run.config.features):
         raise ValueError(
             f"{run.path} reads the features {tuple(run.config.features)}, but the data "

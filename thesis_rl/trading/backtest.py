@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.trading import costs as costs_lib
 from thesis_rl.trading.costs import DAYS_A_YEAR as DAYS_A_YEAR
 from thesis_rl.trading.costs import Costs as Costs
 from thesis_rl.trading.costs import Ledger as Ledger
+from thesis_rl.trading.costs import book, rates
 from thesis_rl.trading.portfolio import MAPPINGS as MAPPINGS
 from thesis_rl.trading.portfolio import equal_gross_weights as equal_gross_weights
 from thesis_rl.trading.portfolio import positions as positions
@@ -146,7 +146,7 @@ def simulate(
         target_weights, pace, market, costs, capital, fill_lag, at_open
     )
     lines = jax.lax.scan(day, start, sessions)[1]
-    return costs_lib.book(lines, market, costs, capital)
+    return book(lines, market, costs, capital)
 
 
 def toward(target: jax.Array, held: jax.Array, pace: Pace) -> jax.Array:
@@ -200,7 +200,7 @@ def by_config(
     return simulate(
         weights,
         market,
-        costs_lib.rates(config) if costs is None else costs,
+        rates(config) if costs is None else costs,
         capital=rules.capital if capital is None else capital,
         fill_lag=rules.fill_lag,
         at_open=rules.fill == "open",

@@ -8,13 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.data import panel as panel_lib
-from thesis_rl.data.panel import Dataset
+from thesis_rl.data.panel import Dataset, build
 from thesis_rl.trading import portfolio
 from thesis_rl.types import Fold
 from thesis_rl.walk_forward import baselines, combinatorial, program
-from thesis_rl.walk_forward import check as config_lib
 from thesis_rl.walk_forward import folds as folds_lib
+from thesis_rl.walk_forward.check import check
 from thesis_rl.walk_forward.program import Windows
 
 MAX_SMOKE_DAYS = 126
@@ -65,8 +64,8 @@ def prepare(
       ValueError: something in the config or the data is wrong; says what and where.
       FileNotFoundError: a file is missing.
     """
-    config_lib.check(config)
-    dataset = panel_lib.build(config, say)
+    check(config)
+    dataset = build(config, say)
     folds = program.make_folds(
         len(dataset.dates),
         label_horizon=dataset.label_reach,

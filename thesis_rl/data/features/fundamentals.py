@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import events as events_lib
-from thesis_rl.data.events import Aged
-from thesis_rl.data.features import ratios as ratios_lib
+from thesis_rl.data.events import Aged, as_of, resolve
+from thesis_rl.data.features.ratios import RATIOS, derive
 from thesis_rl.stats.forecasts import average_ranks
 
 MAX_AGE = pd.Timedelta(days=200)
@@ -58,12 +57,12 @@ def compute(
         ValueError: what `events.as_of` refuses.
     """
     if versions is None:
-        versions = ratios_lib.derive(events[events["name"].isin(names)])
+        versions = derive(events[events["name"].isin(names)])
     found = {}
-    for ratio in ratios_lib.RATIOS:
+    for ratio in RATIOS:
         of_ratio = versions[versions["field"] == ratio]
         asked = of_ratio, names, decision_times
-        found[ratio] = Aged(*events_lib.as_of(*asked, max_age=max_age, mode=mode))
+        found[ratio] = Aged(*as_of(*asked, max_age=max_age, mode=mode))
     return {"f_quality": _quality(list(found.values()), universe)} | found
 
 
@@ -96,21 +95,20 @@ def cite(
     Raises:
         ValueError: a feature that is none of these.
     """
-    if feature not in ("f_quality", *ratios_lib.RATIOS):
+    if feature not in ("f_quality", *RATIOS):
         raise ValueError(
-            f"facts are behind f_quality and {', '.join(ratios_lib.RATIOS)}, not "
-            f"{feature!r}"
+            f"facts are behind f_quality and {', '.join(RATIOS)}, not {feature!r}"
         )
     of_name = events[events["name"] == name]
     if versions is None:
-        versions = ratios_lib.derive(of_name)
+        versions = derive(of_name)
     used = set()
-    for ratio in ratios_lib.RATIOS if feature == "f_quality" else (feature,):
+    for ratio in RATIOS if feature == "f_quality" else (feature,):
         of_ratio = versions[versions["field"] == ratio]
         asked = of_ratio, [name], [decision_time]
-        value, _ = events_lib.as_of(*asked, max_age=max_age, mode=mode)
+        value, _ = as_of(*asked, max_age=max_age, mode=mode)
         if np.isfinite(value[0, 0]):
-            version = events_lib.resolve(*asked, mode=mode)[0, 0]
+            version = resolve(*asked, mode=mode)[0, 0]
             used |= set(of_ratio["rows"].iloc[version])
     return of_name.iloc[sorted(used)]
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import events as events_lib
-from thesis_rl.data.events import Aged
+from thesis_rl.data.events import NONE, Aged, as_of, resolve
 
 WINDOW = pd.Timedelta(days=90)
 SIGNS = {"purchase": 1.0, "sale": -1.0}
@@ -53,7 +52,7 @@ def compute(
     Raises:
         ValueError: a trade without document or place, or what `events.as_of` refuses.
     """
-    filed, age = events_lib.as_of(_filings(events), names, decision_times)
+    filed, age = as_of(_filings(events), names, decision_times)
     decided = pd.DatetimeIndex(decision_times).to_numpy("datetime64[ns]")
     order = np.argsort(decided, kind="stable")
     net = np.zeros(filed.shape)
@@ -98,8 +97,8 @@ def cite(
     rows = sorted(trades["row"][counts])
     if not rows:
         filings = _filings(of_name)
-        latest = events_lib.resolve(filings, [name], [decision_time])[0, 0]
-        rows = [] if latest == events_lib.NONE else [filings["row"].iloc[latest]]
+        latest = resolve(filings, [name], [decision_time])[0, 0]
+        rows = [] if latest == NONE else [filings["row"].iloc[latest]]
     return of_name.iloc[rows]
 
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import events as events_lib
-from thesis_rl.data.events import Aged
+from thesis_rl.data.events import Aged, as_of, resolve
 
 FEATURES = ("term_spread", "rate_level", "rate_change", "vol_regime")
 DAILY = pd.Timedelta(days=7)  # The longest closure since 1990, of 2001, was of six.
@@ -141,7 +140,7 @@ def _first(events: pd.DataFrame, options, decided, max_age, mode) -> Aged:
 def _joined(events: pd.DataFrame, option, decided, max_age, mode) -> Aged:
     """Joins one series, or a pair of which the second is subtracted, [T]."""
     joined = [
-        events_lib.as_of(
+        as_of(
             events.iloc[_rows(events, name)],
             [name],
             decided,
@@ -160,9 +159,7 @@ def _behind(events: pd.DataFrame, options, decided, max_age, mode) -> set[int]:
         if np.isfinite(_joined(events, option, decided, max_age, mode).values[0]):
             of_series = [(name, _rows(events, name)) for name in option]
             return {
-                rows[
-                    events_lib.resolve(events.iloc[rows], [name], decided, mode=mode)
-                ].item()
+                rows[resolve(events.iloc[rows], [name], decided, mode=mode)].item()
                 for name, rows in of_series
             }
     return set()

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import events as events_lib
-from thesis_rl.data.events import Aged
+from thesis_rl.data.events import Aged, check
 
 FIELD = "article"
 WINDOW = pd.Timedelta(days=3)
@@ -41,7 +40,7 @@ def trace(events: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: an article without a document, or what `events.check` refuses.
     """
-    events_lib.check(events)
+    check(events)
     rows = np.flatnonzero(events["field"] == FIELD)
     articles = events.iloc[rows]
     if (articles["document"] == "").any():

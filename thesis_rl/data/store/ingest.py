@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from thesis_rl.data import events as events_lib
 from thesis_rl.data import store
+from thesis_rl.data.events import check
 from thesis_rl.data.store import raw
 
 UNREADABLE = (ValueError, LookupError, TypeError)  # Answers of another format.
@@ -85,7 +85,7 @@ def coverage(events: pd.DataFrame) -> Coverage:
         The measures. A gap is the time between two events of one name that follow
         each other, whatever their fields.
     """
-    events_lib.check(events)
+    check(events)
     about = events[["name", "event_time"]].drop_duplicates()
     about = about.sort_values(["name", "event_time"])
     gaps = about.groupby("name")["event_time"].diff() / DAY

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from thesis_rl import configs
 from thesis_rl.runs import fingerprint
-from thesis_rl.walk_forward import check as config_lib
+from thesis_rl.walk_forward.check import check
 
 # What may be an array in a compiled program: no shape and no branch hangs on it. A key
 # not listed is structural, and each of its values is a program of its own.
@@ -179,7 +179,7 @@ def points(varied: dict[str, tuple], config: ConfigDict) -> list[Point]:
 
 
 def _check(point: Point) -> None:
-    config_lib.check(point.config)
+    check(point.config)
     if point.config.pace.rule != "sleeves":
         raise ValueError(
             f"config.pace.rule is {point.config.pace.rule!r}, but a sweep trains no "

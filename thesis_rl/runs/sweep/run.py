@@ -13,7 +13,7 @@ from thesis_rl.evaluation import books as books_lib
 from thesis_rl.evaluation import inference
 from thesis_rl.evaluation.books import Book
 from thesis_rl.runs import checkpoint, fingerprint
-from thesis_rl.runs import saves as saves_lib
+from thesis_rl.runs.saves import identity
 from thesis_rl.runs.sweep.grid import Point
 from thesis_rl.runs.sweep.program import Traded, train
 from thesis_rl.runs.sweep.program import train_and_trade as train_and_trade
@@ -92,7 +92,7 @@ def run(
     num_runs = len(points) * config.num_seeds * len(folds.test_start)
     plural = "s" if len(points) > 1 else ""
     say(f"Training {len(points)} point{plural} in one program: {num_runs} runs")
-    same = saves_lib.identity(config.to_dict(), dataset, fingerprint.code_hash())
+    same = identity(config.to_dict(), dataset, fingerprint.code_hash())
     done = []
     for batch in batches(points):
         named = json.dumps([same, [str(point.values) for point in batch]])
