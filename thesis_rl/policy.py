@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from ml_collections import FrozenConfigDict
 
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.types import Logits, Params, Thesis
@@ -85,6 +86,21 @@ def _select(x: jax.Array, wanted: Sequence[bool]) -> jax.Array:
     """Takes the marked rows, by slices: a gather would cost more than it spares."""
     edges = np.flatnonzero(np.diff([False, *wanted, False]))
     return jnp.concatenate([x[start:stop] for start, stop in edges.reshape(-1, 2)])
+
+
+def make_model(config: FrozenConfigDict) -> Policy:
+    """Builds the network that `config` describes.
+
+    A feature that is listed with its `_rel` reaches the trunk as that alone.
+    """
+    names = config.features
+    kept = tuple(f"{name}_rel" not in names for name in names)
+    return Policy(
+        num_claims=len(config.claims),
+        hidden=config.model.hidden,
+        trunk=kept + kept,
+        matmul=config.model.matmul,
+    )
 
 
 def split_gradient(params: Params) -> tuple[Params, Params]:

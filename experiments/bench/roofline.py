@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.learning import sft
+from thesis_rl import policy
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.walk_forward import devices
 
@@ -32,7 +32,7 @@ class Layer(NamedTuple):
 
 def layers(config: FrozenConfigDict) -> list[Layer]:
     """Lists the matrices of a policy, with the columns that can matter alone."""
-    trunk = sft.make_model(config).trunk
+    trunk = policy.make_model(config).trunk
     widths = [sum(trunk), *config.model.hidden]
     num_claims = len(config.claims)
     heads = len(SECTION_NAMES) + num_claims + len(DECISION_LABELS)

@@ -10,6 +10,7 @@ from ml_collections import FrozenConfigDict
 
 from experiments import rft
 from experiments.bench import contest, training
+from thesis_rl import policy
 from thesis_rl.learning import optimizer, sft
 from thesis_rl.learning.rft import row_loss
 from thesis_rl.types import Row
@@ -28,7 +29,7 @@ def config():
 
 @pytest.fixture(scope="module")
 def networks(config):
-    model = sft.make_model(config)
+    model = policy.make_model(config)
     keys = jax.random.split(jax.random.key(0), R)
     inputs = jnp.zeros(2 * len(config.features))
     return jax.vmap(model.init, (0, None))(keys, inputs)
@@ -50,7 +51,7 @@ def random_rows(config):
 
 
 def jax_gradients(stage, networks, rows, uniforms, config):
-    model = sft.make_model(config)
+    model = policy.make_model(config)
     weights = jnp.array(config.reward.weights)
     coef = config.rft.entropy_coef
 
@@ -70,7 +71,7 @@ def jax_gradients(stage, networks, rows, uniforms, config):
 
 def torch_layout(networks, config):
     """Brings parameters into the order of PyTorch's step, trunk columns first."""
-    trunk = np.array(sft.make_model(config).trunk)
+    trunk = np.array(policy.make_model(config).trunk)
     order = np.argsort(~trunk, kind="stable")
     layers, width = networks["params"], config.model.hidden[-1]
     heads = ("sections", "claims", "decision")
@@ -121,7 +122,7 @@ def test_pytorch_trains_at_the_same_sizes_with_the_same_settings(size):
     names, days, trunk, inputs = theirs.SIZES[size]
     assert names == training.NUM_NAMES[size]
     assert {config.rft.batch_days, config.sft.batch_days} == {days}
-    assert sum(sft.make_model(config).trunk) == trunk
+    assert sum(policy.make_model(config).trunk) == trunk
     assert 2 * len(config.features) == inputs
     assert config.model.hidden == (theirs.WIDTH,) * 2
     stage = config.rft

@@ -10,7 +10,7 @@ import pytest
 import small_problems
 
 from thesis_rl import policy
-from thesis_rl.learning import losses, preprocess, rewards, rft, sft
+from thesis_rl.learning import losses, preprocess, rewards, rft
 from thesis_rl.thesis.vocabulary import SECTION_NAMES
 
 FOLD = small_problems.fold(0, 40, 45, 55)
@@ -110,10 +110,10 @@ def test_a_minibatch_has_the_gradient_of_its_rows_one_by_one(
             "model.matmul": "float64",
         }
     )
-    model = sft.make_model(config)
+    model = policy.make_model(config)
     scaler = preprocess.fit(panel, FOLD, config.labels)
     keys = jax.random.split(jax.random.key(3), 3)
-    plain = sft.make_model(small_problems.config())
+    plain = policy.make_model(small_problems.config())
     params = plain.init(keys[0], jnp.zeros(2 * small_problems.NUM_FEATURES))
     rows = preprocess.draw(keys[1], panel, scaler, FOLD, 5)
     draws = policy.num_uniforms(C)
@@ -142,7 +142,7 @@ def panel():
 
 @pytest.fixture(scope="module")
 def start():
-    model = sft.make_model(small_problems.config())
+    model = policy.make_model(small_problems.config())
     inputs = jnp.zeros(2 * small_problems.NUM_FEATURES)
     return jax.jit(model.init)(jax.random.key(1), inputs)
 
@@ -153,7 +153,7 @@ def mean_reward(params, panel, scaler, config):
     rows = preprocess.draw(jax.random.key(7), panel, scaler, FOLD, 200)
 
     def one(row):
-        logits = sft.make_model(config).apply(params, row.inputs)
+        logits = policy.make_model(config).apply(params, row.inputs)
         parts = rewards.expected_parts(logits, row, config)
         return jnp.array(config.reward.weights) @ parts, policy.entropy(logits).sum()
 
@@ -253,7 +253,7 @@ def test_divergence_counts_what_is_said_of_the_row_by_every_head(start, panel):
     after = fit(start, panel, {"rft.estimator": "exact"})[0]
     row = small_problems.row([True] * 3, [True] * 3)
     row = row._replace(inputs=jnp.ones(2 * small_problems.NUM_FEATURES))
-    model = sft.make_model(small_problems.config())
+    model = policy.make_model(small_problems.config())
     assert rft.divergence(start, start, row, model) == 0
     each = policy.kl(*(model.apply(x, row.inputs) for x in (after, start)))
     assert each.min() > 0

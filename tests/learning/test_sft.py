@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import small_problems
 
+from thesis_rl import policy
 from thesis_rl.learning import preprocess, sft
 
 FOLD = small_problems.fold(0, 40, 45, 55)
@@ -26,7 +27,7 @@ def panel():
 @functools.cache
 def start():
     inputs = jnp.zeros(2 * small_problems.NUM_FEATURES)
-    return jax.jit(sft.make_model(CONFIG).init)(jax.random.key(1), inputs)
+    return jax.jit(policy.make_model(CONFIG).init)(jax.random.key(1), inputs)
 
 
 def fit(panel, config=CONFIG, scaler_of=None):
@@ -39,7 +40,7 @@ def fit(panel, config=CONFIG, scaler_of=None):
 def test_a_feature_listed_with_its_relative_reaches_the_trunk_as_that_alone():
     assert small_problems.FEATURES == ("mom10", "vol", "vol_rel", "rsi")
     kept = (True, False, True, True)
-    assert sft.make_model(CONFIG).trunk == kept + kept  # Values, then missing flags.
+    assert policy.make_model(CONFIG).trunk == kept + kept  # Values, then missing flags.
 
 
 @pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import small_problems
 
-from thesis_rl.learning import network, preprocess, sft
+from thesis_rl import policy
+from thesis_rl.learning import network, preprocess
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.runs import predict as predict_lib
 from thesis_rl.runs.predict import integrated_gradients
@@ -82,7 +83,7 @@ def test_more_steps_come_closer_to_completeness():
 @pytest.fixture(scope="module")
 def explained():
     """One row's features, and what an ensemble of three says of it."""
-    model = sft.make_model(CONFIG)
+    model = policy.make_model(CONFIG)
     keys = jax.random.split(jax.random.key(0), 3)
     params = jax.vmap(model.init, in_axes=(0, None))(keys, jnp.zeros(2 * D))
     params = jax.tree.map(lambda x: 2 * x, params)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import configs
+from thesis_rl import configs, policy
 from thesis_rl.learning import optimizer, preprocess, rft, sft
 from thesis_rl.learning.optimizer import State
 from thesis_rl.learning.preprocess import Scaler
@@ -200,7 +200,7 @@ def train(job: Job, panel: Panel, config: FrozenConfigDict) -> Stages:
 def initialise(key: jax.Array, panel: Panel, config: FrozenConfigDict) -> Params:
     """Draws a network's first parameters. The key is consumed."""
     inputs = jnp.zeros(2 * panel.features.shape[-1])
-    return sft.make_model(config).init(key, inputs)
+    return policy.make_model(config).init(key, inputs)
 
 
 def by_part(learned: dict[str, tuple[Params, Metrics]]) -> Stages:
@@ -229,7 +229,7 @@ def predict(
     Returns:
       Forecasts with leading axes [num_days, N].
     """
-    model = sft.make_model(config)
+    model = policy.make_model(config)
 
     def forecast(features, available):
         inputs = preprocess.inputs(features, available, scaler)

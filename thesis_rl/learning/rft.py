@@ -7,7 +7,7 @@ from ml_collections import FrozenConfigDict
 from thesis_rl import policy
 from thesis_rl.learning import losses, optimizer, preprocess, rewards
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.learning.sft import make_model
+from thesis_rl.policy import make_model
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Row, Split
 
 ESTIMATORS = {

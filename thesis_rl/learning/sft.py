@@ -10,21 +10,6 @@ from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.types import Fold, Metrics, Panel, Params, Row, Split
 
 
-def make_model(config: FrozenConfigDict) -> policy.Policy:
-    """Builds the network that `config` describes.
-
-    A feature that is listed with its `_rel` reaches the trunk as that alone.
-    """
-    names = config.features
-    kept = tuple(f"{name}_rel" not in names for name in names)
-    return policy.Policy(
-        num_claims=len(config.claims),
-        hidden=config.model.hidden,
-        trunk=kept + kept,
-        matmul=config.model.matmul,
-    )
-
-
 def task_losses(params: Params, row: Row, model: policy.Policy) -> jax.Array:
     """Computes the three imitation losses of one row: sections, claims, decision."""
     logits = model.apply(params, row.inputs)
@@ -56,7 +41,7 @@ def objective(
     Returns:
       Everything that is learned, the policy's parameters among it, and the loss.
     """
-    model = make_model(config)
+    model = policy.make_model(config)
     learned = config.sft.weighting == "uncertainty"
 
     def loss_fn(state, key, step):

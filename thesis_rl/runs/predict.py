@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from ml_collections import FrozenConfigDict
 
+from thesis_rl import policy
 from thesis_rl.data.panel import Dataset, build
 from thesis_rl.evaluation import theses as theses_lib
-from thesis_rl.learning import calibration, network, preprocess, sft
+from thesis_rl.learning import calibration, network, preprocess
 from thesis_rl.learning.calibration import Scaling
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.runs import record
@@ -112,7 +113,9 @@ def explain(
 
 def ensemble(params: Params, inputs: jax.Array, config: FrozenConfigDict) -> Forecasts:
     """Averages the probabilities of all seeds [S, ...] for the inputs [2 D]."""
-    logits = jax.vmap(sft.make_model(config).apply, in_axes=(0, None))(params, inputs)
+    logits = jax.vmap(policy.make_model(config).apply, in_axes=(0, None))(
+        params, inputs
+    )
     said = jax.vmap(network.spell_out)(logits)
     return jax.tree.map(lambda x: x.mean(axis=0), said)
 
