@@ -38,7 +38,7 @@ class Result(NamedTuple):
     outcome: Outcome  # NumPy arrays.
     forecasts: dict[str, Forecasts]  # by stage, mean over seeds, [T', N, ...].
     theses: Thesis  # The ensemble's, [T', N, ...].
-    calibration_lib: np.ndarray  # [T', N], calibrated probability of each decision.
+    confidence: np.ndarray  # [T', N], calibrated probability of each decision.
     books: dict[str, Book]  # Ensembles and baselines, under the headline's mapping.
     seed_books: list[Book]  # Of the last stage's single networks, likewise.
     summary: dict  # Every number of the report.

@@ -129,7 +129,7 @@ class Prediction(NamedTuple):
     """What a run's ensemble says about one ticker at the close of one day."""
 
     thesis: dict
-    predict_lib: dict[str, float]  # Share of each feature in the position, by size.
+    attribution: dict[str, float]  # Share of each feature in the position, by size.
     plain_position: float  # Of the row that the shares start from.
     features: dict[str, float | None]  # Raw; None where not available.
     fold: dict  # index, train and test days, final; no test days in the final model.
