@@ -1,1 +1,15 @@
-"""Prices, features and labels on the host, and the panel that carries them to JAX."""
+"""What was known when, as a panel and a market."""
+
+__all__ = [
+    "citations",
+    "events",
+    "features",
+    "join",
+    "labels",
+    "panel",
+    "prices",
+    "quality",
+    "sources",
+    "store",
+    "universe",
+]

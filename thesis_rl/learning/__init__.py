@@ -1,1 +1,10 @@
 """What one network learns from one window."""
+
+__all__ = [
+    "calibration",
+    "network",
+    "optimizer",
+    "preprocess",
+    "rewards",
+    "rft",
+]

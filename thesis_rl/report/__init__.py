@@ -9,6 +9,8 @@ from thesis_rl.evaluation.judge import Result
 from thesis_rl.report import console as console_page
 from thesis_rl.report import data_page, html, markdown
 
+__all__ = ["audit", "print_summary", "write"]
+
 
 def write(result: Result, summary: dict, folder: Path) -> None:
     """Writes `report.html`, `report.md` and, of data that are real, `data.html`.

@@ -42,7 +42,7 @@ from thesis_rl.stats.performance import (
     value_at_risk,
     volatility,
 )
-from thesis_rl.stats.sharpe import (
+from thesis_rl.stats.significance import (
     autocorrelations,
     detectable_sharpe,
     lo_annualisation,
@@ -56,6 +56,7 @@ from thesis_rl.stats.sharpe import (
 from thesis_rl.stats.superiority import step_m, superior_predictive_ability
 
 __all__ = [
+    "forecasts",
     "annual_return",
     "autocorrelations",
     "brier_score",

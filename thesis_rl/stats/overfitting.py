@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from scipy import special
 
-from thesis_rl.stats import sharpe
+from thesis_rl.stats import significance
 
 _TINY = 1e-12  # A standard deviation below this is rounding, not risk.
 
@@ -84,7 +84,7 @@ def deflated_sharpe(
         if trial_sd < 0.0:
             raise ValueError(f"trial_sd must not be negative, got {trial_sd}")
         benchmark *= trial_sd
-    return sharpe.probabilistic_sharpe(sr, benchmark, num_obs, skew, kurtosis)
+    return significance.probabilistic_sharpe(sr, benchmark, num_obs, skew, kurtosis)
 
 
 def min_backtest_length(sr_annual: float, num_trials: float) -> float:

@@ -5,6 +5,11 @@ from thesis_rl.thesis.render import generate_thesis, to_dict, to_markdown
 from thesis_rl.thesis.schema import ThesisError, load, problems, validate
 
 __all__ = [
+    "vocabulary",
+    "schema",
+    "render",
+    "evidence",
+    "claims",
     "Row",
     "ThesisError",
     "collect",
