@@ -144,7 +144,7 @@ def measure_markets(
 def real_config(source: str, num_seeds: int) -> ConfigDict:
     """Returns the experiment of `rft.py` on packaged prices."""
     config = rft.get_config()
-    config.data.source, config.num_seeds, config.ablations = source, num_seeds, ()
+    config.data.source, config.num_seeds = source, num_seeds
     config.distillation.num_steps = DISTILLATION_STEPS
     return config
 

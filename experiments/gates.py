@@ -52,7 +52,6 @@ def cell_config(kind: str, train_days: int, num_seeds: int) -> ConfigDict:
     """Returns the PLANTED experiment at one window length, with its tuned recipe."""
     config = planted.get_config()
     config.num_seeds = num_seeds
-    config.ablations = ()
     config.data.synthetic.kind = kind
     config.folds.update(train_days=train_days, test_days=504)
     if train_days < 640:

@@ -16,10 +16,11 @@ from thesis_rl.folds import held_out
 from thesis_rl.types import Fold
 
 T, N, NUM_CHOICES, REACH, TAIL = 60, 3, 3, 4, 6
+EXACT = {"exact": {"rft": {"estimator": "exact"}}}
 CONFIG = small_problems.config(
     {
         "num_seeds": 2,
-        "ablations": ("exact",),
+        "ablations": EXACT,
         "folds.train_days": 30,
         "folds.test_days": 10,
         "folds.embargo_days": 0,
@@ -208,5 +209,5 @@ def test_a_fold_alone_keeps_its_last_step(panel):
 
         return jax.eval_shape(train, panel, jax.tree.map(lambda x: x[0], FOLDS))[0]
 
-    one = small_problems.config({"ablations": ("exact",), "rft.num_choices": 1})
+    one = small_problems.config({"ablations": EXACT, "rft.num_choices": 1})
     chex.assert_trees_all_equal_shapes(shapes(CONFIG), shapes(one))

@@ -10,7 +10,7 @@ PACKAGE = ROOT / "thesis_rl"
 # A core module imports only core modules on an earlier line.
 CORE = [
     ("types", "vocabulary"),
-    ("claims",),
+    ("claims", "ablations"),
     ("sizing", "heads"),
     ("policy", "coherence"),
     ("rewards",),

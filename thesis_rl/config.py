@@ -3,6 +3,7 @@
 import math
 
 from thesis_rl import (
+    ablations,
     choice,
     claims,
     credit,
@@ -13,7 +14,6 @@ from thesis_rl import (
     rft,
     sizing,
     tether,
-    training,
 )
 from thesis_rl.data import event_settings, features, labels
 
@@ -85,10 +85,6 @@ COUPLINGS = {
     "reward.support_share": "sections and claims",
 }
 SHARES = (*COUPLINGS, "calibration.claim_precision")
-SUBSETS = {
-    "ablations": tuple(training.ABLATIONS),
-    "baselines": tuple(regressors.LEARNED),
-}
 ABOVE_ZERO = (
     "backtest.max_position",
     "backtest.max_gross",
@@ -131,8 +127,7 @@ def check(config) -> None:
             raise ValueError(
                 f"config.{key} is {value}; it is a share and must lie in [0, 1]"
             )
-    for key, choices in SUBSETS.items():
-        _check_subset(_get(config, key), choices, f"config.{key}")
+    _check_subset(config.baselines, tuple(regressors.LEARNED), "config.baselines")
     for key in THREE_WEIGHTS:
         _check_weights(_get(config, key), f"config.{key}")
     if not config.sft.num_steps + config.rft.num_steps:
@@ -156,6 +151,7 @@ def check(config) -> None:
     claims.check_rules(config.claims, config.features)
     _check_reward(config)
     labels.label_reach(config.labels)
+    ablations.check(config, check)
 
 
 def _get(config, key: str):

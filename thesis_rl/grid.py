@@ -55,7 +55,7 @@ NEEDS = {
 }
 STAGES = ("sft", "rft", "path")  # Read only where they take a step.
 # Not of the headline, and slow.
-ASIDE = {"ablations": (), "baselines": (), "combinatorial.num_groups": 0}
+ASIDE = {"ablations": {}, "baselines": (), "combinatorial.num_groups": 0}
 
 
 class Point(NamedTuple):
