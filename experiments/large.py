@@ -22,7 +22,6 @@ def get_config(size: str = "full") -> config_dict.ConfigDict:
     smoke = size == "smoke"
     config.title = "A large universe"
     config.num_seeds = 2
-    config.ablations = ()
     config.data.synthetic.num_names = 60 if smoke else 3000
     config.data.synthetic.num_days = 600 if smoke else 5040
     config.sft.batch_days = 2

@@ -22,7 +22,6 @@ CONFIG = small_problems.config(
         "sft.num_steps": 3,
         "rft.num_steps": 3,
         "calibration.share": 0.2,
-        "ablations": (),
     }
 )
 

@@ -147,6 +147,8 @@ def run(stages, num_seeds, num_steps, text="plain", synthetic=False, rich=False)
     rng = np.random.default_rng(0)
     plain = ConfigDict(small_problems.config({"num_seeds": num_seeds}).to_dict())
     plain.title = f"A run of {text}"
+    if "exact" in stages:
+        plain.ablations.exact = {"rft": {"estimator": "exact"}}
     plain.folds.update(FOLDS)
     plain.labels.horizons = (REACH - plain.labels.entry_lag,)
     plain.claims = ConfigDict({f"claim {i} {text}": {} for i in range(C)})

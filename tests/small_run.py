@@ -19,7 +19,6 @@ def config() -> FrozenConfigDict:
     small = rft.get_config("smoke")
     small.claims = ConfigDict({name: rft.CLAIMS[name] for name in CLAIMS})
     small.features = FEATURES
-    small.ablations = ()
     small.data.update(source="synthetic", start="")
     small.data.synthetic.update(num_days=200, num_names=5)
     small.labels.update(horizons=(2, 5), vol_window=10)

@@ -72,7 +72,6 @@ def config() -> FrozenConfigDict:
     """Makes the experiment; its last fold's test days lie on both sides of the cut."""
     small = rft_full.get_config("smoke")
     small.claims = ConfigDict(rft.CLAIMS | {"steep_curve": MACRO_CLAIM})
-    small.ablations = ()
     small.data.update(source="store", start="")
     small.data.events.store = "store"
     small.labels.update(horizons=(2, 5), vol_window=10)

@@ -10,6 +10,7 @@ from thesis_rl.report import (
     cost_tables,
     evidence,
     markdown,
+    policy_plots,
     strategies,
     wording,
 )
@@ -222,3 +223,19 @@ def test_of_many_delisted_names_the_rest_is_counted(result):
     data = result.summary["data"] | {"delisted": gone}
     shown = str(assumptions.tabulate(result.summary | {"data": data}))
     assert "N9 (2020-01-02), 3 more in results.json." in shown and "N10" not in shown
+
+
+def test_an_ablation_of_any_name_is_explained_by_what_it_changes(result):
+    named = {"bold": {"rft": {"entropy_coef": 0.1}, "sft": {"num_steps": 0}}}
+    config = result.summary["config"] | {"ablations": named}
+    said = strategies.explanations(result.summary | {"config": config})
+    assert list(said)[-2:] == ["bold_ensemble", "bold"]
+    assert said["bold"] == (
+        "Single networks trained with rft.entropy_coef = 0.1, sft.num_steps = 0, "
+        "averaged over seeds."
+    )
+    assert wording.in_order(["bold", "sft", "able", "rft"]) == [
+        *("sft", "rft", "able", "bold")
+    ]
+    stages = ["sft", "rft", "path", *"abcde"]
+    assert len(set(policy_plots.colours(stages).values())) == 7

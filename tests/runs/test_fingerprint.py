@@ -55,7 +55,7 @@ def test_a_config_is_the_same_however_it_is_written(config):
         ("claims.high_volatility.sentence", "It moves a lot."),
         ("group_size", 8),
         ("size", "small"),
-        ("ablations", ("exact",)),
+        ("ablations", {"exact": {"rft": {"estimator": "exact"}}}),
         ("baselines", ("logistic",)),
         ("combinatorial.num_groups", 6),
         ("data.path", "elsewhere"),

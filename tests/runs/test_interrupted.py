@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (
     *(sys.executable, "experiments/run.py", "--config=experiments/rft.py:smoke"),
     *("--save_seconds=0.01", "--config.sft.num_steps=600"),
-    *("--config.rft.num_steps=600", "--config.ablations=()"),
+    "--config.rft.num_steps=600",
 )
 NUM_TRIES = 20
 

@@ -15,7 +15,6 @@ from thesis_rl.walk_forward.folds import combinatorial_folds
 T, N = 23, 3
 SETTINGS = {
     "num_seeds": 1,
-    "ablations": (),
     "sft.num_steps": 2,
     "rft.num_steps": 2,
     "combinatorial.num_groups": 4,

@@ -4,9 +4,12 @@ import math
 import pathlib
 
 import pytest
+from ml_collections import ConfigDict, FrozenConfigDict
 
-from experiments import rft
-from thesis_rl.learning import network
+from experiments import everything, rft
+from thesis_rl.learning import ablations, network
+from thesis_rl.runs import fingerprint
+from thesis_rl.walk_forward import baselines
 from thesis_rl.walk_forward.check import check
 
 UNCOMMITTED = {
@@ -123,12 +126,6 @@ def test_every_lab_book_can_run(book, size):
             "config.calibration.scaling is 'platt'; .*'temperature', 'vector'",
         ),
         ({"combinatorial.num_groups": -1}, "config.combinatorial.num_groups is -1"),
-        (
-            {"ablations": ("exact", "ppo")},
-            r"config.ablations is \('exact', 'ppo'\); list none, some or all of",
-        ),
-        ({"ablations": ("exact", "exact")}, "each once"),
-        ({"ablations": "exact"}, "config.ablations is 'exact'; list none"),
         ({"baselines": ("xgboost",)}, "config.baselines is .*'logistic', 'boosting'"),
     ],
 )
@@ -158,11 +155,62 @@ def test_claims_without_a_stance_are_allowed():
     check(config)
 
 
-@pytest.mark.parametrize("names", [(), ("exact",), tuple(network.ABLATIONS)])
-def test_ablations_are_none_some_or_all(names):
+@pytest.mark.parametrize(
+    "named, message",
+    [
+        ({"rft": {"rft": {}}}, "ablations.rft: no ablation can be called so; want a"),
+        ({"No claims": {}}, "ablations.No claims: no ablation can be called so"),
+        (
+            {"a": {"model": {"hidden": (9,)}}},
+            "ablations.a changes model; it may change",
+        ),
+        ({"a": {}}, "ablations.a changes nothing"),
+        ({"a": {"seed": 1}}, "ablations.a changes seed; .* of sft, rft, reward"),
+        ({"a": {"rft": 3}}, "ablations.a changes rft; it may change values of"),
+        ({"a": {"rft": {"estimate": 1}}}, "config.rft has no value 'estimate'"),
+        ({"a": {"sft": {"peak_lr": 0.1}}}, "sft.peak_lr is 0.1, but imitation is"),
+        ({"a": {"sft": {"num_steps": 9}}}, "only be left out, by sft.num_steps = 0"),
+        ({"a": {"rft": {"num_steps": 0}}}, "takes at least one step"),
+        (
+            {"a": {"rft": {"estimator": "ppo"}}},
+            "ablations.a cannot run: config.rft.estimator is 'ppo'; choose one of",
+        ),
+        ({"a": {"rft": {"peak_lr": "high"}}}, "ablations.a cannot run: .*peak_lr"),
+        (
+            {
+                "a": {"sft": {"num_steps": 0}},
+                "b": {"rft": {"keep": 0.5}, "sft": {"num_steps": 0}},
+            },
+            "ablations.b cannot run: config.rft.keep",
+        ),
+    ],
+)
+def test_a_wrong_ablation_is_named_with_what_would_be_right(named, message):
     config = rft.get_config("smoke")
-    config.ablations = names
-    check(config)
+    config.ablations = ConfigDict(named)
+    with pytest.raises(ValueError, match=message):
+        check(config)
+
+
+def test_everything_has_the_ablations_of_the_lab_books():
+    config = everything.get_config()
+    assert config.ablations.to_dict() == {
+        "exact": {"rft": {"estimator": "exact"}},
+        "rft_only": {"sft": {"num_steps": 0}},
+        "no_claims": {"reward": {"weights": (0.2, 0.0, 0.5)}},
+        "no_structure": {"reward": {"weights": (0.0, 0.3, 0.5)}},
+    }
+    stages = network.stages(FrozenConfigDict(config))
+    assert stages == ("sft", "rft", "exact", "no_claims", "no_structure", "rft_only")
+    one, other = (
+        fingerprint.config_hash(c.to_dict()) for c in (config, rft.get_config())
+    )
+    assert one == other, "the ledger counts it and rft.py as one trial"
+
+
+def test_no_ablation_is_called_as_a_strategy_is():
+    learned = ("sft", "rft", "paced", "ensemble", *baselines.LEARNED)
+    assert set(ablations.TAKEN) >= {*learned, *baselines.UNHEDGED}
 
 
 @pytest.mark.parametrize(

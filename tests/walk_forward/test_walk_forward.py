@@ -27,11 +27,11 @@ SETTINGS = {
     "folds.train_days": 20,
     "folds.embargo_days": 2,
     "combinatorial.num_groups": 4,
-    "ablations": ("exact",),
+    "ablations": {"exact": {"rft": {"estimator": "exact"}}},
 }
 CONFIG = small_problems.config(SETTINGS)
 ALONE = small_problems.config(
-    SETTINGS | {"ablations": (), "combinatorial.num_groups": 0}
+    SETTINGS | {"ablations": {}, "combinatorial.num_groups": 0}
 )
 KEY = functools.partial(jax.random.key, 0)
 STAGES = ("sft", "rft", "exact")

@@ -1,6 +1,7 @@
 """What one network learns from one window."""
 
 __all__ = [
+    "ablations",
     "calibration",
     "network",
     "optimizer",

@@ -1,5 +1,6 @@
 """One network of one fold: every stage of its training, and its forecasts."""
 
+import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -7,19 +8,13 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import configs, policy
-from thesis_rl.learning import optimizer, preprocess, rft, sft
+from thesis_rl import policy
+from thesis_rl.learning import ablations, optimizer, preprocess, rft, sft
 from thesis_rl.learning.optimizer import State
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
 
 PREDICTED_ROWS = 8192  # At a time.
-ABLATIONS = {
-    "exact": {"rft.estimator": "exact"},
-    "rft_only": {"rft.keep": 0.0, "rft.kl_coef": 0.0},  # Of what is random.
-    "no_claims": {"reward.weights": (0.2, 0.0, 0.5)},
-    "no_structure": {"reward.weights": (0.0, 0.3, 0.5)},
-}
 
 
 class Forecasts(NamedTuple):
@@ -56,23 +51,26 @@ class Job(NamedTuple):
 
 
 def stages(config: FrozenConfigDict) -> tuple[str, ...]:
-    """Names the stages of training in their order: sft, rft, and the ablations."""
+    """Names the stages of training in their order: sft, rft, and ablations by name."""
     if not config.rft.num_steps:
         return ("sft",)
     return ("sft", "rft", *config.ablations)
 
 
 def settings(stage: str, config: FrozenConfigDict) -> FrozenConfigDict:
-    """Returns `config.sft`, or the `config.rft` of a stage after it."""
-    return config.sft if stage == "sft" else config.rft
+    """Returns the config's `sft`, or the `rft` of a stage after it."""
+    return config.sft if stage == "sft" else ablations.of_stage(stage, config).rft
 
 
 def keys(job_key: jax.Array, stage: str, config: FrozenConfigDict) -> tuple:
-    """Splits a network's key into those of its first parameters and of one stage."""
+    """Splits a network's key into those of its first parameters and of one stage.
+
+    That of an ablation hangs on its name, and not on which others there are.
+    """
     whole = jax.random.clone(job_key)  # Every stage takes its part of the same split.
     init_key, sft_key, rft_key, ablation_key = jax.random.split(whole, 4)
-    if stage in ABLATIONS:
-        number = config.ablations.index(stage)
+    if stage in config.ablations:
+        number = zlib.crc32(stage.encode())
         return init_key, jax.random.fold_in(ablation_key, number)
     return init_key, sft_key if stage == "sft" else rft_key
 
@@ -85,11 +83,11 @@ def start(
     Args:
       stage: of `stages`.
       job: the network's.
-      warm: what imitation made of it; not read by stages that begin at random.
+      warm: what imitation made of it; not read by a stage that imitated nothing.
       panel: all rows; its shapes are read.
       config: the experiment's.
     """
-    if stage in ("sft", "rft_only"):
+    if stage == "sft" or not ablations.of_stage(stage, config).sft.num_steps:
         return initialise(keys(job.key, stage, config)[0], panel, config)
     return warm
 
@@ -98,9 +96,9 @@ def begin(
     stage: str, job: Job, params: Params, panel: Panel, config: FrozenConfigDict
 ) -> State:
     """Stands at the start of one stage of one network; arguments as of `advance`."""
-    changed = of_stage(stage, config)
+    changed = ablations.of_stage(stage, config)
     learned, loss_fn = _objective(stage, job, params, panel, changed)
-    return optimizer.begin(learned, loss_fn, settings(stage, changed))
+    return optimizer.begin(learned, loss_fn, settings(stage, config))
 
 
 def advance(
@@ -126,10 +124,10 @@ def advance(
     Returns:
       The state after the last.
     """
-    changed = of_stage(stage, config)
+    changed = ablations.of_stage(stage, config)
     _, loss_fn = _objective(stage, job, params, panel, changed)
     _, key = keys(job.key, stage, config)
-    return optimizer.advance(key, state, loss_fn, settings(stage, changed), *steps)
+    return optimizer.advance(key, state, loss_fn, settings(stage, config), *steps)
 
 
 def finish(
@@ -139,19 +137,12 @@ def finish(
     end = state.params["policy"]
     if stage == "sft":
         return end, state.metrics
-    return rft.average(params, end, of_stage(stage, config).rft.keep), state.metrics
+    return rft.average(params, end, settings(stage, config).keep), state.metrics
 
 
 def _objective(stage, job, params, panel, config):
     objective = sft.objective if stage == "sft" else rft.objective
     return objective(params, panel, job.scaler, job.fold, config)
-
-
-def of_stage(stage: str, config: FrozenConfigDict) -> FrozenConfigDict:
-    """Returns the config of a stage: an ablation changes some of it."""
-    return (
-        configs.with_changes(config, ABLATIONS[stage]) if stage in ABLATIONS else config
-    )
 
 
 def train_fold(
@@ -193,7 +184,7 @@ def train(job: Job, panel: Panel, config: FrozenConfigDict) -> Stages:
         params = start(stage, job, learned.get("sft", (None,))[0], panel, config)
         fit = sft.fit if stage == "sft" else rft.fit
         own = keys(job.key, stage, config)[1], params, panel, job.scaler, job.fold
-        learned[stage] = fit(*own, of_stage(stage, config))
+        learned[stage] = fit(*own, ablations.of_stage(stage, config))
     return by_part(learned)
 
 

@@ -69,8 +69,8 @@ def page(result: Result, summary: dict) -> str:
         },
         glossary=sheet.glossary(markdown.sheets(summary)),
         stages={
-            stage: canvas.VARIABLES[policy_plots.STAGE_COLOURS.get(stage, canvas.MUTED)]
-            for stage in wording.in_order(result.outcome.metrics)
+            stage: canvas.VARIABLES[colour]
+            for stage, colour in policy_plots.colours(result.outcome.metrics).items()
         },
         config=config_lines(summary["config"]),
         figures=figures(result, summary),

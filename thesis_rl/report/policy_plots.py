@@ -1,5 +1,8 @@
 """Figures of how the policy learned, and what it then wrote."""
 
+import itertools
+from collections.abc import Iterable
+
 import matplotlib.dates
 import numpy as np
 import pandas as pd
@@ -12,7 +15,6 @@ from thesis_rl.report import canvas
 from thesis_rl.report.canvas import (
     BLUE,
     INK,
-    MUTED,
     OLIVE,
     ORANGE,
     PURPLE,
@@ -20,19 +22,12 @@ from thesis_rl.report.canvas import (
     RULE,
     TEAL,
 )
-from thesis_rl.report.wording import words
+from thesis_rl.report.wording import in_order, words
 from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Thesis
 
-STAGE_COLOURS = {
-    "sft": ORANGE,
-    "rft": BLUE,
-    "exact": TEAL,
-    "paced": INK,
-    "rft_only": PURPLE,
-    "no_claims": OLIVE,
-    "no_structure": RED,
-}
+STAGES = {"sft": ORANGE, "rft": BLUE, "paced": INK}
+ABLATIONS = (TEAL, PURPLE, OLIVE, RED)
 CURVES = (  # Rows of four; what a run does not measure is left out.
     "sections_loss",
     "claims_loss",
@@ -47,6 +42,12 @@ CURVES = (  # Rows of four; what a run does not measure is left out.
 )
 NUM_COLUMNS = 4
 MIX_BINS = 90
+
+
+def colours(stages: Iterable[str]) -> dict[str, str]:
+    """Gives each stage a colour, in their order; ablations take turns."""
+    others = itertools.cycle(ABLATIONS)
+    return {x: STAGES[x] if x in STAGES else next(others) for x in in_order(stages)}
 
 
 @canvas.styled
@@ -73,9 +74,9 @@ def training(stages: dict[str, dict[str, np.ndarray]]) -> Markup | None:
     figure = canvas.new(canvas.WIDE, 0.2 + 1.5 * num_rows)
     panels = figure.subplots(num_rows, NUM_COLUMNS, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
-        for stage, metrics in trained.items():
-            if name in metrics:
-                _curve(axes, metrics[name], STAGE_COLOURS.get(stage, MUTED))
+        for stage, colour in colours(trained).items():
+            if name in trained[stage]:
+                _curve(axes, trained[stage][name], colour)
         axes.set_title(words(name))
         axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))

@@ -6,6 +6,7 @@ from thesis_rl.report.columns import COLUMNS, CONTROLLED, EXPLANATIONS, find
 from thesis_rl.report.numbers import exists, probability
 from thesis_rl.report.sheet import Heading, Sheet
 from thesis_rl.report.wording import plural, words
+from thesis_rl.saved import flatten
 
 SIGN = "sign_of_"
 MANY = (
@@ -35,7 +36,7 @@ def lines(summary: dict) -> list[Line]:
     """
     table, first = summary["strategies"], summary["headline"]["mapping"]
     compared = summary["comparisons"]
-    place = {name: i for i, name in enumerate(EXPLANATIONS)}
+    place = {name: i for i, name in enumerate(explanations(summary))}
     learned = [name for name in table if "by_mapping" in table[name]]
     learned.sort(key=lambda name: place.get(name, len(place)))
     listed = []
@@ -49,6 +50,18 @@ def lines(summary: dict) -> list[Line]:
             against = {"comparison": compared.get(name, {})}
             listed.append(Line(name, "", table[name] | against))
     return listed
+
+
+def explanations(summary: dict) -> dict[str, str]:
+    """Says what each strategy is; ablations come last, with what they change."""
+    said = dict(EXPLANATIONS)
+    for name, changes in summary["config"]["ablations"].items():
+        listed = ", ".join(
+            f"{key} = {value}" for key, value in flatten(changes).items()
+        )
+        said[f"{name}_ensemble"] = f"The same mean, of networks trained with {listed}."
+        said[name] = f"Single networks trained with {listed}, averaged over seeds."
+    return said
 
 
 def main(summary: dict) -> Sheet:
@@ -120,7 +133,7 @@ def _sheet(summary: dict, listed: list[Line]) -> Sheet:
     return Sheet(
         (Heading("Strategy"), *(Heading(c.title, c.formula) for c in COLUMNS)),
         [(words(x.strategy), *x.cells) for x in listed],
-        formulas={words(name): text for name, text in EXPLANATIONS.items()},
+        formulas={words(name): text for name, text in explanations(summary).items()},
         marked=places[0] if places else None,
         divided=baselines[0] if places and baselines else None,
     )

@@ -23,7 +23,7 @@ INDIFFERENT = (
     "claims.*.sentence",
     "group_size",
     "distributed",
-    "ablations",
+    "ablations.*",
     "baselines",
     "combinatorial.*",
     "calibration.scaling",

@@ -104,6 +104,12 @@ GONE = {
     "sft": ("max_grad_norm", "sections_teacher", "weights"),
 }
 PACES = {"learned": "partial", "band": "band"}
+ABLATIONS = {
+    "exact": {"rft": {"estimator": "exact"}},
+    "rft_only": {"sft": {"num_steps": 0}},
+    "no_claims": {"reward": {"weights": (0.2, 0.0, 0.5)}},
+    "no_structure": {"reward": {"weights": (0.0, 0.3, 0.5)}},
+}
 
 
 def translate(old: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,6 +126,8 @@ def translate(old: Mapping[str, Any]) -> dict[str, Any]:
     for group, gone in GONE.items():
         new[group] = {key: x for key, x in old[group].items() if key not in gone}
     new["rft"].setdefault("kl_coef", 0.0)
+    if not isinstance(old["ablations"], Mapping):
+        new["ablations"] = {name: ABLATIONS[name] for name in old["ablations"]}
     curriculum = old["reward"]["curriculum"]
     new["reward"]["curriculum"] = tuple((at, x[:3]) for at, x in curriculum)
     if "path" in old:

@@ -3,7 +3,7 @@
 import math
 
 from thesis_rl.data import features, join, labels
-from thesis_rl.learning import network, rewards, rft
+from thesis_rl.learning import ablations, rewards, rft
 from thesis_rl.thesis import claims
 from thesis_rl.trading import pace, portfolio
 from thesis_rl.walk_forward import baselines
@@ -55,10 +55,6 @@ LOWER_BOUNDS = {
     "combinatorial.num_groups": 0,
     "report.thesis_stride": 1,
 }
-SUBSETS = {
-    "ablations": tuple(network.ABLATIONS),
-    "baselines": tuple(baselines.LEARNED),
-}
 ABOVE_ZERO = (
     "backtest.max_position",
     "backtest.max_gross",
@@ -109,8 +105,7 @@ def check(config) -> None:
             "config.rft.keep and kl_coef hold reinforcement near what imitation "
             "taught, but config.sft.num_steps is 0; set both to 0, or imitate first"
         )
-    for key, choices in SUBSETS.items():
-        _check_subset(_get(config, key), choices, f"config.{key}")
+    _check_subset(config.baselines, tuple(baselines.LEARNED), "config.baselines")
     _check_weights(config.reward.weights, "config.reward.weights")
     if not config.sft.num_steps + config.rft.num_steps:
         raise ValueError(
@@ -130,6 +125,7 @@ def check(config) -> None:
     claims.check_rules(config.claims, config.features)
     _check_reward(config)
     labels.label_reach(config.labels)
+    ablations.check(config, check)
 
 
 def _get(config, key: str):

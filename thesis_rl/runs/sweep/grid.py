@@ -50,7 +50,7 @@ NEEDS = {
 }
 STAGES = ("sft", "rft")  # Read only where they take a step.
 # Not of the headline, and slow.
-ASIDE = {"ablations": (), "baselines": (), "combinatorial.num_groups": 0}
+ASIDE = {"ablations": {}, "baselines": (), "combinatorial.num_groups": 0}
 
 
 class Point(NamedTuple):
