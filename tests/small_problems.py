@@ -64,6 +64,11 @@ def fold(*bounds: int) -> Fold:
     return Fold(*(jnp.int32(bound) for bound in bounds))
 
 
+def days(start: int, stop: int, num_days: int = 60) -> jax.Array:
+    """Marks the training days from `start` until before `stop`, [T] bool."""
+    return (jnp.arange(num_days) >= start) & (jnp.arange(num_days) < stop)
+
+
 def noise_panel(num_days: int = 60, num_names: int = 3, seed: int = 0) -> Panel:
     """Draws a panel without any structure, a tenth of it missing."""
     rng = np.random.default_rng(seed)

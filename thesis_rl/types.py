@@ -88,29 +88,10 @@ class Fold(NamedTuple):
     test_stop: jax.Array  # [] or [F] int32
 
     def trains_on(self, num_days: int) -> jax.Array:
-        """Marks the training days of one fold, [T] bool."""
-        day = jnp.arange(num_days)
-        return (day >= self.train_start) & (day < self.train_stop)
-
-    def draw_days(self, key: jax.Array, num: int) -> jax.Array:
-        """Draws training days of one fold, uniformly with replacement, [num]."""
-        return jax.random.randint(key, (num,), self.train_start, self.train_stop)
-
-
-class Split(NamedTuple):
-    """Training days in any pattern, where a fold's are one stretch."""
-
-    train: jax.Array  # [T] or [splits, T] bool
-
-    def trains_on(self, num_days: int) -> jax.Array:
-        """Marks the training days of one split, [T] bool."""
-        return self.train[:num_days]
-
-    def draw_days(self, key: jax.Array, num: int) -> jax.Array:
-        """Draws training days of one split, uniformly with replacement, [num]."""
-        so_far = jnp.cumsum(self.train)
-        rank = jax.random.randint(key, (num,), 0, so_far[-1])
-        return jnp.searchsorted(so_far, rank, side="right")
+        """Marks the training days, [T] or [F, T] bool."""
+        start, stop = jnp.asarray(self.train_start), jnp.asarray(self.train_stop)
+        day = jnp.arange(num_days).reshape((1,) * start.ndim + (-1,))
+        return (day >= start[..., None]) & (day < stop[..., None])
 
 
 class Row(NamedTuple):

@@ -90,10 +90,11 @@ def compile_training(
     Returns:
       A call that takes every step of the stage.
     """
-    scalers = jax.lax.map(lambda f: preprocess.fit(panel, f, config.labels), folds)
+    days = folds.trains_on(len(panel.score))
+    scalers = preprocess.fit_all(panel, days, config.labels)
     index = jnp.arange(num_runs)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(config.seed), index)
-    own = jax.tree.map(lambda x: x[index % NUM_FOLDS], (folds, scalers))
+    own = jax.tree.map(lambda x: x[index % NUM_FOLDS], (days, scalers))
     jobs, mesh = network.Job(keys, *own), devices.make_mesh()
     given = jobs, num_runs, devices.replicate(panel, mesh), config, mesh
     warm, _ = train.Program("sft", *given).begin(None)

@@ -10,9 +10,8 @@ from ml_collections import ConfigDict, FrozenConfigDict
 
 from experiments import rft
 from thesis_rl.learning import preprocess
-from thesis_rl.types import Split
 
-FOLD = small_problems.fold(10, 40, 45, 55)
+DAYS = small_problems.days(10, 40)
 TRAIN = slice(10, 40)
 FIT = jax.jit(preprocess.fit, static_argnames="config")
 
@@ -25,7 +24,7 @@ def labels_config(recipe="cross_sectional", **changes):
 
 def test_scaler_is_numpy_over_the_available_training_rows():
     panel = small_problems.noise_panel()
-    scaler = FIT(panel, FOLD, config=labels_config())
+    scaler = FIT(panel, DAYS, config=labels_config())
     seen = np.where(panel.available, panel.features, np.nan)[TRAIN].reshape(-1, 4)
     np.testing.assert_allclose(scaler.mean, np.nanmean(seen, 0), rtol=1e-5)
     np.testing.assert_allclose(scaler.inverse_sd, 1 / np.nanstd(seen, 0), rtol=1e-5)
@@ -38,20 +37,10 @@ def test_rows_outside_the_training_window_change_nothing(recipe):
     outside = jax.tree.map(lambda x, y: y.at[TRAIN].set(x[TRAIN]), panel, other)
     inside = jax.tree.map(lambda x, y: x.at[TRAIN].set(y[TRAIN]), panel, other)
     config = labels_config(recipe)
-    scaler = FIT(panel, FOLD, config=config)
-    chex.assert_trees_all_equal(scaler, FIT(outside, FOLD, config=config))
-    moved = FIT(inside, FOLD, config=config)
+    scaler = FIT(panel, DAYS, config=config)
+    chex.assert_trees_all_equal(scaler, FIT(outside, DAYS, config=config))
+    moved = FIT(inside, DAYS, config=config)
     assert not np.array_equal(scaler.mean, moved.mean)
-
-
-@pytest.mark.parametrize("recipe", ["cross_sectional", "absolute", "trading_r1"])
-def test_a_split_of_the_same_days_is_fitted_as_the_fold_is(recipe):
-    panel = small_problems.noise_panel()
-    split = Split(FOLD.trains_on(60))
-    assert np.flatnonzero(split.train).tolist() == list(range(10, 40))
-    config = labels_config(recipe)
-    fold, same = (FIT(panel, days, config=config) for days in (FOLD, split))
-    chex.assert_trees_all_equal(fold, same)
 
 
 @pytest.mark.parametrize("constant", [0.0, 0.1, -3e5, 1e-6])
@@ -62,8 +51,8 @@ def test_constant_and_missing_features_stay_silent(constant):
         features=panel.features.at[..., 1].set(constant).at[..., 2].set(jnp.nan),
         available=panel.available.at[..., 2].set(False),
     )
-    fold = small_problems.fold(0, 2900, 2910, 2920)
-    scaler = FIT(panel, fold, config=labels_config())
+    days = small_problems.days(0, 2900, 3000)
+    scaler = FIT(panel, days, config=labels_config())
     chex.assert_tree_all_finite(scaler)
     assert scaler.inverse_sd[1] == scaler.inverse_sd[2] == 0
     rows = jax.vmap(preprocess.inputs, in_axes=(0, 0, None))(
@@ -94,7 +83,7 @@ def test_thresholds_of_each_recipe():
     }
     for recipe, thresholds in expected.items():
         config = labels_config(recipe, thresholds=cuts)
-        scaler = FIT(panel, FOLD, config=config)
+        scaler = FIT(panel, DAYS, config=config)
         np.testing.assert_allclose(scaler.thresholds, thresholds, rtol=1e-5)
 
 
@@ -109,9 +98,9 @@ def test_draws_cover_the_training_rows_and_no_other():
     panel = small_problems.noise_panel()
     number = jnp.arange(60 * 3, dtype=jnp.float32).reshape(60, 3)
     panel = panel._replace(payoff=number)
-    scaler = FIT(panel, FOLD, config=labels_config())
+    scaler = FIT(panel, DAYS, config=labels_config())
     draw = jax.jit(preprocess.draw, static_argnames="num_days")
-    rows = draw(jax.random.key(0), panel, scaler, FOLD, num_days=2000)
+    rows = draw(jax.random.key(0), panel, scaler, jnp.cumsum(DAYS), num_days=2000)
     drawn = np.array(rows.payoff, int)
     np.testing.assert_array_equal(np.unique(drawn), np.arange(10 * 3, 40 * 3))
     flat = jax.tree.map(lambda x: np.array(x).reshape(-1, *x.shape[2:])[drawn], panel)

@@ -13,7 +13,7 @@ from thesis_rl import policy
 from thesis_rl.learning import losses, preprocess, rewards, rft
 from thesis_rl.thesis.vocabulary import SECTION_NAMES
 
-FOLD = small_problems.fold(0, 40, 45, 55)
+DAYS = small_problems.days(0, 40)
 STEPS = {"rft.num_steps": 40, "rft.peak_lr": 0.03, "rft.weight_decay": 0.0}
 FIT = jax.jit(rft.fit, static_argnames="config")
 C = small_problems.NUM_CLAIMS
@@ -111,11 +111,11 @@ def test_a_minibatch_has_the_gradient_of_its_rows_one_by_one(
         }
     )
     model = policy.make_model(config)
-    scaler = preprocess.fit(panel, FOLD, config.labels)
+    scaler = preprocess.fit(panel, DAYS, config.labels)
     keys = jax.random.split(jax.random.key(3), 3)
     plain = policy.make_model(small_problems.config())
     params = plain.init(keys[0], jnp.zeros(2 * small_problems.NUM_FEATURES))
-    rows = preprocess.draw(keys[1], panel, scaler, FOLD, 5)
+    rows = preprocess.draw(keys[1], panel, scaler, jnp.cumsum(DAYS), 5)
     draws = policy.num_uniforms(C)
     uniforms = policy.draw_uniforms(keys[2], (2, draws, rows.weight.size))
 
@@ -150,7 +150,7 @@ def start():
 @functools.partial(jax.jit, static_argnames="config")
 def mean_reward(params, panel, scaler, config):
     """The exact expected reward and entropy over the labelled training rows."""
-    rows = preprocess.draw(jax.random.key(7), panel, scaler, FOLD, 200)
+    rows = preprocess.draw(jax.random.key(7), panel, scaler, jnp.cumsum(DAYS), 200)
 
     def one(row):
         logits = policy.make_model(config).apply(params, row.inputs)
@@ -164,8 +164,8 @@ def mean_reward(params, panel, scaler, config):
 
 def fit(start, panel, changes):
     config = small_problems.config(STEPS | changes)
-    scaler = preprocess.fit(panel, FOLD, config.labels)
-    params, metrics = FIT(jax.random.key(0), start, panel, scaler, FOLD, config=config)
+    scaler = preprocess.fit(panel, DAYS, config.labels)
+    params, metrics = FIT(jax.random.key(0), start, panel, scaler, DAYS, config=config)
     plain = small_problems.config()
     before, after = (mean_reward(p, panel, scaler, plain) for p in (start, params))
     return params, metrics, before, after

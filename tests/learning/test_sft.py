@@ -12,7 +12,7 @@ import small_problems
 from thesis_rl import policy
 from thesis_rl.learning import preprocess, sft
 
-FOLD = small_problems.fold(0, 40, 45, 55)
+DAYS = small_problems.days(0, 40)
 STEPS = {"sft.num_steps": 60, "sft.peak_lr": 0.03, "sft.weight_decay": 0.0}
 CONFIG = small_problems.config(STEPS)
 FIT = jax.jit(sft.fit, static_argnames="config")
@@ -32,9 +32,9 @@ def start():
 
 def fit(panel, config=CONFIG, scaler_of=None):
     scaled = panel if scaler_of is None else scaler_of
-    scaler = preprocess.fit(scaled, FOLD, config.labels)
+    scaler = preprocess.fit(scaled, DAYS, config.labels)
     key = jax.random.key(0)
-    return FIT(key, start(), panel, scaler, FOLD, config=config)
+    return FIT(key, start(), panel, scaler, DAYS, config=config)
 
 
 def test_a_feature_listed_with_its_relative_reaches_the_trunk_as_that_alone():

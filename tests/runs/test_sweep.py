@@ -22,6 +22,7 @@ from thesis_rl.runs.folder import HEADLINE_RETURNS
 from thesis_rl.runs.sweep import grid
 from thesis_rl.runs.sweep import program as points_lib
 from thesis_rl.runs.sweep import run as run_lib
+from thesis_rl.walk_forward.train import advance
 
 SETTINGS = "rft.peak_lr=0.02,0.1", "reward.weights=(.2,.3,.5),(0,0,1)"
 LOUD = {  # Every limit binds and every cost is charged.
@@ -87,10 +88,11 @@ def test_an_array_is_the_constant_it_stands_for(tried, points):
 
 
 def test_all_points_share_one_compilation(tried, config):
-    compiled = run_lib.train_and_trade._cache_size()
+    sizes = lambda: [x._cache_size() for x in (advance, points_lib.trade)]  # noqa: E731
+    compiled = sizes()
     others = "rft.peak_lr=0.03,1e30", "reward.weights=(0,1,0),(1,1,1)"
     again = run(grid.points(grid.parse(others, config), config))
-    assert run_lib.train_and_trade._cache_size() == compiled
+    assert sizes() == compiled
     assert [bool(t.failure) for t in again] == [False, False, True, True]
     assert again[2].book is None and "training diverged" in again[2].failure
 
@@ -109,7 +111,7 @@ def test_every_array_reaches_the_result(config):
         if key.endswith("weights"):
             values[key][i, 0] *= 3.0
     traded = jax.device_get(
-        run_lib.train_and_trade(
+        points_lib.train_and_trade(
             jax.random.key(0),
             experiment.dataset.panel,
             market,

@@ -189,7 +189,9 @@ def test_classifiers_are_taught_the_labels_and_inputs_of_the_policy(recipe):
     assert len(given) == len(FOLDS.test_start)
     for (x, y), fold in zip(given, map(type(FOLDS), *FOLDS), strict=True):
         days = slice(fold.train_start, fold.train_stop)
-        scaler = jax.device_get(preprocess.fit(panel, fold, settings.labels))
+        scaler = jax.device_get(
+            preprocess.fit(panel, fold.trains_on(T), settings.labels)
+        )
         rows = [
             (panel.score[t, n] >= scaler.thresholds, panel.features[t, n])
             for t in range(T)[days]

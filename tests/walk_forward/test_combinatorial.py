@@ -8,7 +8,6 @@ import pytest
 import small_problems
 
 from thesis_rl.learning import network, preprocess
-from thesis_rl.types import Split
 from thesis_rl.walk_forward import combinatorial, train
 from thesis_rl.walk_forward.folds import combinatorial_folds
 
@@ -70,12 +69,14 @@ def test_no_forecast_serves_two_paths():
 
 
 @pytest.mark.parametrize("marked", [[4], [0, 1, 7, 8, 19], [*range(5), 18, 22]])
-def test_days_are_drawn_from_the_marked_ones_uniformly(marked):
+def test_days_are_drawn_from_the_marked_ones_uniformly(panel, marked):
     num = 4000
-    split = Split(jnp.zeros(T, bool).at[jnp.array(marked)].set(True))
-    np.testing.assert_array_equal(np.flatnonzero(split.trains_on(T)), marked)
-    days = np.asarray(split.draw_days(jax.random.key(0), num))
-    counts = np.bincount(days, minlength=T)
+    so_far = jnp.cumsum(jnp.zeros(T, bool).at[jnp.array(marked)].set(True))
+    day = jnp.broadcast_to(jnp.arange(T, dtype=jnp.float32)[:, None], (T, N))
+    told = panel._replace(payoff=day)
+    scaler = FIT(panel, so_far > 0, config=CONFIG.labels)
+    drawn = preprocess.draw(jax.random.key(0), told, scaler, so_far, num).payoff
+    counts = np.bincount(np.asarray(drawn[::N], int), minlength=T)
     assert set(np.flatnonzero(counts)) == set(marked)
     share = 1 / len(marked)
     error = np.sqrt(num * share * (1 - share))
@@ -99,7 +100,7 @@ def test_a_split_reads_its_training_days_and_no_others(panel):
     middle = int(np.flatnonzero((folds.test[:, [8, 14]]).all(axis=1))[0])
     keep = folds.train[middle]
     assert keep[0] and keep[-1] and not keep[T // 2]
-    split = Split(jnp.asarray(keep))
+    split = jnp.asarray(keep)
 
     def learn(panel):
         scaler = FIT(panel, split, config=CONFIG.labels)
@@ -123,7 +124,7 @@ def test_a_path_joins_what_each_split_alone_says_of_its_tested_days(panel):
     chex.assert_shape(joined, (1, 3, T, N, 5))
     predict = jax.jit(network.predict, static_argnames=("num_days", "config"))
     for index in (0, len(folds.train) - 1):
-        split = Split(jnp.asarray(folds.train[index]))
+        split = jnp.asarray(folds.train[index])
         scaler = FIT(panel, split, config=CONFIG.labels)
         own_key = jax.random.fold_in(key, CONFIG.num_seeds)
         run_key = jax.random.fold_in(jax.random.fold_in(own_key, 0), T + 1 + index)

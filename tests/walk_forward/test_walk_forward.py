@@ -185,11 +185,12 @@ def test_a_forecast_reads_its_own_row_alone(panel, folds, outcome):
 
 
 def test_a_fold_alone_is_the_fold_in_the_program(panel, folds, outcome):
-    alone = jax.jit(program_lib.train_fold, static_argnames="config")
+    alone = jax.jit(network.train, static_argnames="config")
     for seed, index in ((0, 0), (1, 2), (1, 3)):
         fold, scaler = jax.tree.map(lambda x, i=index: x[i], (folds, outcome.scalers))
-        key = jax.random.fold_in(KEY(), seed)
-        learned = alone(key, panel, scaler, fold, config=ALONE)
+        key = jax.random.fold_in(jax.random.fold_in(KEY(), seed), fold.train_stop)
+        job = network.Job(key, fold.trains_on(T), scaler)
+        learned = alone(job, panel, config=ALONE)
         program = jax.tree.map(
             lambda x, s=seed, i=index: x[s, i], (outcome.params, outcome.metrics)
         )
@@ -268,7 +269,7 @@ def test_forecasts_in_blocks_are_those_of_all_days_at_once(
     monkeypatch, panel, days_at_once
 ):
     panel = jax.device_put(panel)
-    scaler = preprocess.fit(panel, small_problems.fold(0, 20, 22, 32), ALONE.labels)
+    scaler = preprocess.fit(panel, small_problems.days(0, 20, T), ALONE.labels)
     params = network.initialise(KEY(), panel, ALONE)
     asked = params, panel, scaler, 22, TEST_DAYS, ALONE
     whole = network.predict(*asked)

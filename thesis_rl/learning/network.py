@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl import policy
+from thesis_rl import configs, policy
 from thesis_rl.learning import ablations, optimizer, preprocess, rft, sft
 from thesis_rl.learning.optimizer import State
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Split
+from thesis_rl.types import Logits, Metrics, Panel, Params
 
 PREDICTED_ROWS = 8192  # At a time.
 
@@ -43,11 +43,17 @@ Stages = tuple[dict[str, Params], dict[str, Metrics]]  # By name of the stage.
 
 
 class Job(NamedTuple):
-    """One network to be trained: by which draws, and on what."""
+    """One network to be trained: by which draws, on what, and with which numbers."""
 
     key: jax.Array  # [] or [R]
-    fold: Fold | Split  # Bounds [] or [R], or days [T] or [R, T].
+    days: jax.Array  # [T] or [R, T] bool, the training days.
     scaler: Scaler  # Fitted on the same rows.
+    values: dict[str, jax.Array] = {}  # In place of the config's numbers, by key.
+
+
+def of_job(job: Job, config: FrozenConfigDict) -> FrozenConfigDict:
+    """Returns the config of one job, its values in the place of the config's."""
+    return configs.with_changes(config, job.values) if job.values else config
 
 
 def stages(config: FrozenConfigDict) -> tuple[str, ...]:
@@ -96,6 +102,7 @@ def begin(
     stage: str, job: Job, params: Params, panel: Panel, config: FrozenConfigDict
 ) -> State:
     """Stands at the start of one stage of one network; arguments as of `advance`."""
+    config = of_job(job, config)
     changed = ablations.of_stage(stage, config)
     learned, loss_fn = _objective(stage, job, params, panel, changed)
     return optimizer.begin(learned, loss_fn, settings(stage, config))
@@ -117,13 +124,14 @@ def advance(
       job: the network's.
       params: of `start`.
       state: before the first of the steps.
-      panel: all rows; only training rows of the fold are read.
+      panel: all rows; only rows of training days are read.
       steps: the first, and the one to stop before, [] int32.
       config: the experiment's.
 
     Returns:
       The state after the last.
     """
+    config = of_job(job, config)
     changed = ablations.of_stage(stage, config)
     _, loss_fn = _objective(stage, job, params, panel, changed)
     _, key = keys(job.key, stage, config)
@@ -142,34 +150,11 @@ def finish(
 
 def _objective(stage, job, params, panel, config):
     objective = sft.objective if stage == "sft" else rft.objective
-    return objective(params, panel, job.scaler, job.fold, config)
-
-
-def train_fold(
-    key: jax.Array,
-    panel: Panel,
-    scaler: Scaler,
-    fold: Fold | Split,
-    config: FrozenConfigDict,
-) -> Stages:
-    """Trains one seed of one fold from scratch, alone. The key is consumed.
-
-    Args:
-      key: of the seed; the fold's last training day is folded in.
-      panel: all rows.
-      scaler: fitted on the fold.
-      fold: day bounds.
-      config: the experiment's.
-
-    Returns:
-      Parameters and metrics by stage.
-    """
-    key = jax.random.fold_in(key, fold.train_stop)
-    return train(Job(key, fold, scaler), panel, config)
+    return objective(params, panel, job.scaler, job.days, config)
 
 
 def train(job: Job, panel: Panel, config: FrozenConfigDict) -> Stages:
-    """Trains one network through all of its stages.
+    """Trains one network through all of its stages, alone and in one go.
 
     Args:
       job: the network's.
@@ -182,9 +167,10 @@ def train(job: Job, panel: Panel, config: FrozenConfigDict) -> Stages:
     learned = {}
     for stage in stages(config):
         params = start(stage, job, learned.get("sft", (None,))[0], panel, config)
-        fit = sft.fit if stage == "sft" else rft.fit
-        own = keys(job.key, stage, config)[1], params, panel, job.scaler, job.fold
-        learned[stage] = fit(*own, ablations.of_stage(stage, config))
+        state = begin(stage, job, params, panel, config)
+        steps = 0, settings(stage, config).num_steps
+        state = advance(stage, job, params, state, panel, steps, config)
+        learned[stage] = finish(stage, params, state, config)
     return by_part(learned)
 
 
@@ -212,7 +198,7 @@ def predict(
     Args:
       params: of one network.
       panel: all rows; only features of those days are read.
-      scaler: fitted on the network's fold.
+      scaler: fitted on the network's training rows.
       first_day: [] int32.
       num_days: length of the stretch.
       config: the experiment's.

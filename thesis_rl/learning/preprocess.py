@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.types import Fold, Panel, Row, Split
+from thesis_rl.types import Panel, Row
 
 QUINTILES = (0.2, 0.4, 0.6, 0.8)
 TRADING_R1_QUANTILES = (0.03, 0.15, 0.53, 0.85)
@@ -40,35 +40,34 @@ def moments(panel: Panel) -> Moments:
     return jax.lax.map(lambda x: day(*x), (panel.features, panel.available))
 
 
-def fit_all(panel: Panel, folds: Fold | Split, config: FrozenConfigDict) -> Scaler:
-    """Fits every fold as `fit` does, [F, ...]; the rows are read once for all."""
+def fit_all(panel: Panel, days: jax.Array, config: FrozenConfigDict) -> Scaler:
+    """Fits as `fit` does on several sets of days [R, T]; rows are read once for all."""
     of_days = moments(panel)
-    return jax.lax.map(lambda fold: fit(panel, fold, config, of_days), folds)
+    return jax.lax.map(lambda own: fit(panel, own, config, of_days), days)
 
 
 def fit(
     panel: Panel,
-    fold: Fold | Split,
+    days: jax.Array,
     config: FrozenConfigDict,
     of_days: Moments | None = None,
 ) -> Scaler:
-    """Fits feature scales and label thresholds on the training rows of one fold.
+    """Fits feature scales and label thresholds on training rows.
 
     Variances are combined as in Chan, Golub and LeVeque (1979), "Updating formulae and
     a pairwise algorithm for computing sample variances".
 
     Args:
       panel: all rows; those of no training day change nothing.
-      fold: which days those are.
+      days: [T] bool, which days those are.
       config: `config.labels`.
-      of_days: `moments` of the panel, where many folds share them.
+      of_days: `moments` of the panel, where several fits share them.
 
     Returns:
       The scaler.
     """
     of_days = moments(panel) if of_days is None else of_days
-    in_train = fold.trains_on(panel.score.shape[0])
-    seen = jax.tree.map(lambda x: jnp.where(in_train[:, None], x, 0.0), of_days)
+    seen = jax.tree.map(lambda x: jnp.where(days[:, None], x, 0.0), of_days)
     count = jnp.maximum(seen.count.sum(0), 1)
     mean = jnp.sum(seen.count * seen.mean, 0) / count
     between = seen.count * (seen.mean - mean[None]) ** 2
@@ -76,7 +75,7 @@ def fit(
     # A constant column has rounding noise for variance; it must stay silent.
     varies = variance > 1e-10 * jnp.maximum(mean**2, 1e-12)
     inverse_sd = jnp.where(varies, jax.lax.rsqrt(jnp.where(varies, variance, 1.0)), 0.0)
-    used = panel.labelled & in_train[:, None]
+    used = panel.labelled & days[:, None]
     return Scaler(mean, inverse_sd, _thresholds(panel.score, used, config))
 
 
@@ -119,9 +118,9 @@ def label(score: jax.Array, thresholds: jax.Array) -> jax.Array:
 
 
 def draw(
-    key: jax.Array, panel: Panel, scaler: Scaler, fold: Fold | Split, num_days: int
+    key: jax.Array, panel: Panel, scaler: Scaler, so_far: jax.Array, num_days: int
 ) -> Row:
-    """Draws training days of one fold, uniformly and with replacement.
+    """Draws training days, uniformly and with replacement.
 
     A minibatch is all names of the days drawn: labels that are balanced within a day
     stay balanced in the batch, and whole days are contiguous in memory.
@@ -129,15 +128,16 @@ def draw(
     Args:
       key: consumed.
       panel: all rows.
-      scaler: fitted on the fold.
-      fold: which days are its training days.
+      scaler: fitted on the training rows.
+      so_far: [T] int32, how many training days there are up to and with each day.
       num_days: how many days to draw.
 
     Returns:
       `Row` with a trailing axis [B], B = num_days · N; a row without a label has
       weight 0.
     """
-    days = fold.draw_days(key, num_days)
+    rank = jax.random.randint(key, (num_days,), 0, so_far[-1])
+    days = jnp.searchsorted(so_far, rank, side="right")
 
     def at_days(x):  # [T, N, ...] to [..., B], a day at a time.
         drawn = x.reshape(len(x), -1)[days]

@@ -1,4 +1,4 @@
-"""Reinforcement fine-tuning on comparisons of theses, for one fold and one seed."""
+"""Reinforcement fine-tuning on comparisons of theses."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from thesis_rl import policy
 from thesis_rl.learning import losses, optimizer, preprocess, rewards
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.policy import make_model
-from thesis_rl.types import Fold, Logits, Metrics, Panel, Params, Row, Split
+from thesis_rl.types import Logits, Metrics, Panel, Params, Row
 
 ESTIMATORS = {
     "pairwise": losses.pairwise,
@@ -121,27 +121,27 @@ def objective(
     params: Params,
     panel: Panel,
     scaler: Scaler,
-    fold: Fold | Split,
+    days: jax.Array,
     config: FrozenConfigDict,
 ) -> tuple[Params, optimizer.LossFn]:
     """Sets what reinforcement descends: where it starts, and the loss of a minibatch.
 
     Args:
       params: the policy to start from, and to stay near where that is asked for.
-      panel: all rows; only training rows of the fold are read.
+      panel: all rows; only rows of training days are read.
       scaler: fitted on the same rows.
-      fold: which days are its training days.
+      days: [T] bool, the training days.
       config: the experiment's.
 
     Returns:
       Everything that is learned, the policy's parameters among it, and the loss.
     """
     model = make_model(config)
-    stage = config.rft
+    stage, so_far = config.rft, jnp.cumsum(days)
 
     def loss_fn(state, key, step):
         rows_key, thesis_key = jax.random.split(key)
-        rows = preprocess.draw(rows_key, panel, scaler, fold, stage.batch_days)
+        rows = preprocess.draw(rows_key, panel, scaler, so_far, stage.batch_days)
         num_claims, batch_size = rows.truth.shape
         draws = policy.num_uniforms(num_claims)
         shape = (stage.num_samples, draws, batch_size)
@@ -184,7 +184,7 @@ def fit(
     params: Params,
     panel: Panel,
     scaler: Scaler,
-    fold: Fold | Split,
+    days: jax.Array,
     config: FrozenConfigDict,
 ) -> tuple[Params, Metrics]:
     """Improves a policy by comparing the theses it writes about training rows.
@@ -197,15 +197,15 @@ def fit(
     Args:
       key: consumed.
       params: the policy to start from, usually out of `sft.fit`.
-      panel: all rows; only training rows of the fold are read.
+      panel: all rows; only rows of training days are read.
       scaler: fitted on the same rows.
-      fold: which days are its training days.
+      days: [T] bool, the training days.
       config: the experiment's.
 
     Returns:
       The final parameters, and metrics with a leading axis [num_steps].
     """
     stage = config.rft
-    start, loss_fn = objective(params, panel, scaler, fold, config)
+    start, loss_fn = objective(params, panel, scaler, days, config)
     end, metrics = optimizer.minimise(key, start, loss_fn, stage)
     return average(params, end["policy"], stage.keep), metrics

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: imitation of teachers, for one fold and one seed."""
+"""Supervised fine-tuning: imitation of teachers."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ from ml_collections import FrozenConfigDict
 from thesis_rl import policy
 from thesis_rl.learning import losses, optimizer, preprocess
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.types import Fold, Metrics, Panel, Params, Row, Split
+from thesis_rl.types import Metrics, Panel, Params, Row
 
 
 def task_losses(params: Params, row: Row, model: policy.Policy) -> jax.Array:
@@ -26,26 +26,26 @@ def objective(
     params: Params,
     panel: Panel,
     scaler: Scaler,
-    fold: Fold | Split,
+    days: jax.Array,
     config: FrozenConfigDict,
 ) -> tuple[Params, optimizer.LossFn]:
     """Sets what imitation descends: where it starts, and the loss of a minibatch.
 
     Args:
       params: the policy to start from.
-      panel: all rows; only training rows of the fold are read.
+      panel: all rows; only rows of training days are read.
       scaler: fitted on the same rows.
-      fold: which days are its training days.
+      days: [T] bool, the training days.
       config: the experiment's.
 
     Returns:
       Everything that is learned, the policy's parameters among it, and the loss.
     """
     model = policy.make_model(config)
-    learned = config.sft.weighting == "uncertainty"
+    learned, so_far = config.sft.weighting == "uncertainty", jnp.cumsum(days)
 
     def loss_fn(state, key, step):
-        rows = preprocess.draw(key, panel, scaler, fold, config.sft.batch_days)
+        rows = preprocess.draw(key, panel, scaler, so_far, config.sft.batch_days)
         per_row = task_losses(state["policy"], rows, model)  # [3, B]
         tasks = jnp.stack([optimizer.weighted_mean(x, rows.weight) for x in per_row])
         if learned:
@@ -63,7 +63,7 @@ def fit(
     params: Params,
     panel: Panel,
     scaler: Scaler,
-    fold: Fold | Split,
+    days: jax.Array,
     config: FrozenConfigDict,
 ) -> tuple[Params, Metrics]:
     """Teaches a policy to write every section, the true claims and the label.
@@ -71,14 +71,14 @@ def fit(
     Args:
       key: consumed.
       params: the policy to start from.
-      panel: all rows; only training rows of the fold are read.
+      panel: all rows; only rows of training days are read.
       scaler: fitted on the same rows.
-      fold: which days are its training days.
+      days: [T] bool, the training days.
       config: the experiment's.
 
     Returns:
       The final parameters, and metrics with a leading axis [num_steps].
     """
-    start, loss_fn = objective(params, panel, scaler, fold, config)
+    start, loss_fn = objective(params, panel, scaler, days, config)
     end, metrics = optimizer.minimise(key, start, loss_fn, config.sft)
     return end["policy"], metrics

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
 from thesis_rl import configs
-from thesis_rl.learning import preprocess
+from thesis_rl.learning import network, preprocess
 from thesis_rl.runs import checkpoint
 from thesis_rl.runs.checkpoint import CheckpointError
 from thesis_rl.thesis.schema import SCHEMA_VERSION
 from thesis_rl.thesis.vocabulary import DECISION_LABELS
-from thesis_rl.types import Fold, Panel
+from thesis_rl.types import Panel
 from thesis_rl.walk_forward import program
 from thesis_rl.walk_forward.check import check
 
@@ -159,13 +159,13 @@ def implied_arrays(config: FrozenConfigDict, num_folds: int) -> dict:
         labelled=struct(rows, jnp.bool_),
     )
 
-    def train(key, panel, fold):
-        scaler = preprocess.fit(panel, fold, config.labels)
-        params, _ = program.train_fold(key, panel, scaler, fold, config)
+    def train(key, panel, days):
+        scaler = preprocess.fit(panel, days, config.labels)
+        params, _ = network.train(network.Job(key, days, scaler), panel, config)
         return params, scaler
 
-    fold = Fold(*[struct((), jnp.int32)] * len(Fold._fields))
-    params, scaler = jax.eval_shape(train, jax.random.key(0), panel, fold)
+    days = struct((1,), jnp.bool_)
+    params, scaler = jax.eval_shape(train, jax.random.key(0), panel, days)
     decision = struct((num_folds, len(DECISION_LABELS)), jnp.float32)
     scaling = {"scale": decision, "bias": decision}
     stacked = lambda x, *axes: struct((*axes, *x.shape), x.dtype)  # noqa: E731

@@ -190,7 +190,7 @@ def walk_forward_classifier(
     seen = np.asarray(panel.available).any(axis=-1)
     held = []
     for fold in map(Fold, *folds):
-        scaler = preprocess.fit(panel, fold, config.labels)
+        scaler = preprocess.fit(panel, fold.trains_on(len(panel.score)), config.labels)
         train = slice(fold.train_start, fold.train_stop)
         used = np.asarray(panel.labelled)[train] & seen[train]
         labels = np.asarray(

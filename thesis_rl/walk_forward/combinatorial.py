@@ -16,7 +16,7 @@ from ml_collections import FrozenConfigDict
 from thesis_rl.learning import network, preprocess
 from thesis_rl.learning.network import Job
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.types import Panel, Params, Split
+from thesis_rl.types import Panel, Params
 from thesis_rl.walk_forward import devices
 from thesis_rl.walk_forward import train as train_lib
 from thesis_rl.walk_forward.folds import CombinatorialFolds
@@ -103,8 +103,7 @@ def lay_out(
       config: the experiment's.
     """
     num_days, num_splits = panel.score.shape[0], combination.train.shape[0]
-    splits = Split(combination.train)
-    scalers = preprocess.fit_all(panel, splits, config.labels)
+    scalers = preprocess.fit_all(panel, combination.train, config.labels)
     own_key = jax.random.fold_in(key, config.num_seeds)  # No seed has this number.
     seed, index = jnp.divmod(jnp.arange(config.num_seeds * num_splits), num_splits)
 
@@ -113,7 +112,7 @@ def lay_out(
         seed_key = jax.random.fold_in(own_key, seed)
         return jax.random.fold_in(seed_key, num_days + 1 + index)
 
-    fitted = jax.tree.map(lambda x: x[index], (splits, scalers))
+    fitted = jax.tree.map(lambda x: x[index], (combination.train, scalers))
     return Job(jax.vmap(job_key)(seed, index), *fitted)
 
 

@@ -79,18 +79,19 @@ def lay_out(
       Scalers [2 (F + 1), ...], and jobs [(S + 1) · (F + 1)], a seed's folds side by
       side.
     """
-    scalers = preprocess.fit_all(panel, windows, config.labels)
+    days = windows.trains_on(panel.score.shape[0])
+    scalers = preprocess.fit_all(panel, days, config.labels)
     num_folds = windows.train_stop.shape[0] // 2
     index = jnp.arange((config.num_seeds + 1) * num_folds)
     is_seeded = index < config.num_seeds * num_folds
     seed = jnp.where(is_seeded, index // num_folds, 0)
     window = jnp.where(is_seeded, 0, num_folds) + index % num_folds
-    folds, fitted = at(window, (windows, scalers))
+    stop, days, fitted = at(window, (windows.train_stop, days, scalers))
 
     def job_key(seed, train_stop):
         return jax.random.fold_in(jax.random.fold_in(key, seed), train_stop)
 
-    return scalers, Job(jax.vmap(job_key)(seed, folds.train_stop), folds, fitted)
+    return scalers, Job(jax.vmap(job_key)(seed, stop), days, fitted)
 
 
 @functools.partial(jax.jit, static_argnames="config")

@@ -11,7 +11,6 @@ from thesis_rl.learning import network
 from thesis_rl.learning.calibration import Calibrator
 from thesis_rl.learning.network import Forecasts as Forecasts
 from thesis_rl.learning.network import final_stage as final_stage
-from thesis_rl.learning.network import train_fold as train_fold
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.trading import books, pace, portfolio
 from thesis_rl.trading.backtest import Ledger

@@ -11,13 +11,15 @@ from ml_collections import FrozenConfigDict
 
 from thesis_rl import configs
 from thesis_rl.learning import network, preprocess
+from thesis_rl.learning.network import Job
 from thesis_rl.runs.sweep.grid import Point
 from thesis_rl.trading import books
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.trading.costs import line
-from thesis_rl.types import Fold, Market, Panel
-from thesis_rl.walk_forward import devices
+from thesis_rl.types import Fold, Market, Panel, Params
 from thesis_rl.walk_forward.experiment import Experiment
+from thesis_rl.walk_forward.train import UNWATCHED
+from thesis_rl.walk_forward.train import train as train_jobs
 
 
 class Traded(NamedTuple):
@@ -29,7 +31,6 @@ class Traded(NamedTuple):
     broken: jax.Array  # [V] int32, parameters that are not finite.
 
 
-@functools.partial(jax.jit, static_argnames="config")
 def train_and_trade(
     key: jax.Array,
     panel: Panel,
@@ -41,11 +42,11 @@ def train_and_trade(
 ) -> Traded:
     """Trains every point, fold and seed, and trades each point's ensemble.
 
-    A network is trained as `walk_forward.run` trains it, from the same keys. What a
-    headline does not need is left out: the final model, calibration, ablations.
+    A network is trained as `walk_forward.program.run` trains it, from the same keys.
+    What a headline does not need is left out: the final model, calibration, ablations.
 
     Args:
-      key: consumed.
+      key: of the run.
       panel: all rows.
       market: [T, N].
       folds: bounds, [F].
@@ -56,53 +57,93 @@ def train_and_trade(
     Returns:
       By point.
     """
-    num_points = max((len(x) for x in arrays.values()), default=1)
-    num_folds, num_seeds = len(folds.train_stop), config.num_seeds
-    num_days = num_folds * config.folds.test_days
+    jobs = lay_out(key, panel, folds, arrays, config)
+    runs = dict.fromkeys(network.stages(config), len(jobs.days))
+    params, _ = train_jobs(jobs, runs, panel, config, UNWATCHED)
+    final = params[network.final_stage(params)]
+    return trade(final, jobs, panel, market, folds, equal_weight, arrays, config)
 
-    def of_point(i):
-        return configs.with_changes(config, {k: x[i] for k, x in arrays.items()})
 
-    of_days = preprocess.moments(panel)
+@functools.partial(jax.jit, static_argnames="config")
+def lay_out(
+    key: jax.Array,
+    panel: Panel,
+    folds: Fold,
+    arrays: dict[str, jax.Array],
+    config: FrozenConfigDict,
+) -> Job:
+    """Lists every network, [V · S · F] jobs; arguments as `train_and_trade`."""
+    num_points, num_folds = num_points_of(arrays), len(folds.train_stop)
+    days, of_days = folds.trains_on(panel.score.shape[0]), preprocess.moments(panel)
 
     def scale(i):
-        fold = jax.tree.map(lambda x: x[i % num_folds], folds)
-        return preprocess.fit(panel, fold, of_point(i // num_folds).labels, of_days)
+        labels = at_point(arrays, i // num_folds, config).labels
+        return preprocess.fit(panel, days[i % num_folds], labels, of_days)
 
     scalers = jax.lax.map(scale, jnp.arange(num_points * num_folds))
 
-    def run(i):
-        seed, index = i // num_folds % num_seeds, i % num_folds
-        point = i // (num_seeds * num_folds)
-        changed = of_point(point)
-        fold = jax.tree.map(lambda x: x[index], folds)
-        scaler = jax.tree.map(lambda x: x[point * num_folds + index], scalers)
-        seed_key = jax.random.fold_in(key, seed)
-        stages, _ = network.train_fold(seed_key, panel, scaler, fold, changed)
-        params = stages[network.final_stage(stages)]
-        forecasts = network.predict(
-            params, panel, scaler, fold.test_start, config.folds.test_days, changed
+    def job(i):
+        point, index = i // (config.num_seeds * num_folds), i % num_folds
+        seed_key = jax.random.fold_in(key, i // num_folds % config.num_seeds)
+        return Job(
+            jax.random.fold_in(seed_key, folds.train_stop[index]),
+            days[index],
+            jax.tree.map(lambda x: x[point * num_folds + index], scalers),
+            {name: x[point] for name, x in arrays.items()},
         )
-        broken = sum(jnp.sum(~jnp.isfinite(x)) for x in jax.tree.leaves(params))
-        return forecasts.decision, broken
 
-    num_runs = num_points * num_seeds * num_folds
-    mesh = devices.make_mesh()
-    stated, broken = devices.in_groups(run, num_runs, config.group_size, mesh)
-    stated = stated.reshape(num_points, num_seeds, num_days, *stated.shape[2:])
+    return jax.vmap(job)(jnp.arange(num_points * config.num_seeds * num_folds))
+
+
+@functools.partial(jax.jit, static_argnames="config")
+def trade(
+    params: Params,
+    jobs: Job,
+    panel: Panel,
+    market: Market,
+    folds: Fold,
+    equal_weight: jax.Array,
+    arrays: dict[str, jax.Array],
+    config: FrozenConfigDict,
+) -> Traded:
+    """Trades each point's ensemble on unseen days; arguments as `train_and_trade`."""
+    num_points, num_folds = num_points_of(arrays), len(folds.train_stop)
+    length, num_days = config.folds.test_days, num_folds * config.folds.test_days
+
+    def forecast(i):
+        own, scaler = jax.tree.map(lambda x: x[i], (params, jobs.scaler))
+        first = folds.test_start[i % num_folds]
+        said = network.predict(own, panel, scaler, first, length, config)
+        broken = sum(jnp.sum(~jnp.isfinite(x)) for x in jax.tree.leaves(own))
+        return said.decision, broken
+
+    stated, broken = jax.lax.map(forecast, jnp.arange(len(jobs.days)))
+    by_seed = num_points, config.num_seeds, num_days
+    stated = stated.reshape(*by_seed, *stated.shape[2:]).mean(1)
     unseen = jax.tree.map(
         lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market
     )
 
-    def trade(x):
-        stated, changed = x[0], of_point(x[1])
+    def book(x):
+        stated, changed = x[0], at_point(arrays, x[1], config)
         ledger = books.trade_paths(stated[None], unseen, changed)
         other = books.trade_as_given(equal_weight[None], unseen, changed)
         return line(ledger, 0), line(other, 0)
 
-    stated = stated.mean(1)
-    ledgers = jax.lax.map(trade, (stated, jnp.arange(num_points)))
+    ledgers = jax.lax.map(book, (stated, jnp.arange(num_points)))
     return Traded(stated, *ledgers, broken.reshape(num_points, -1).sum(1))
+
+
+def num_points_of(arrays: dict[str, jax.Array]) -> int:
+    """Counts the points of a program: one where nothing is varied within it."""
+    return max((len(x) for x in arrays.values()), default=1)
+
+
+def at_point(
+    arrays: dict[str, jax.Array], point: jax.Array, config: FrozenConfigDict
+) -> FrozenConfigDict:
+    """Returns the config of one point."""
+    return configs.with_changes(config, {key: x[point] for key, x in arrays.items()})
 
 
 def train(experiment: Experiment, points: Sequence[Point]) -> Traded:

@@ -16,7 +16,6 @@ from thesis_rl.runs import checkpoint, fingerprint
 from thesis_rl.runs.saves import identity
 from thesis_rl.runs.sweep.grid import Point
 from thesis_rl.runs.sweep.program import Traded, train
-from thesis_rl.runs.sweep.program import train_and_trade as train_and_trade
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.trading.costs import line
 from thesis_rl.walk_forward import experiment as experiment_lib
