@@ -25,7 +25,7 @@ def tabulate(found: dict) -> Table:
     """Lays out what was checked and what was right."""
     from thesis_rl.report import audit
 
-    sheet = audit.tabulate({"theses": {"evidence": found}})
+    sheet = audit.audit_table({"theses": {"evidence": found}})
     table = Table(box=box.SIMPLE_HEAD)
     for heading in sheet.headings:
         table.add_column(heading.title, justify="right" if table.columns else "left")

@@ -12,7 +12,7 @@ from tests import small_problems
 from thesis_rl.data.panel import Dataset
 from thesis_rl.learning.calibration import Calibrator, Scaling
 from thesis_rl.learning.preprocess import Scaler
-from thesis_rl.report import html
+from thesis_rl.report import page
 from thesis_rl.runs import run as run_lib
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
 from thesis_rl.trading.backtest import MAPPINGS, Ledger
@@ -180,7 +180,7 @@ def hostile():
 @functools.cache
 def hostile_page():
     """Its HTML."""
-    return html.page(hostile(), hostile().summary)
+    return page.html(hostile(), hostile().summary)
 
 
 def trials(**changes):

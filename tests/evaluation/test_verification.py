@@ -183,7 +183,7 @@ def test_bytes_that_changed_since_are_named_and_nothing_else_is_believed(
     assert f"{damage}" in problem and "fetch again" in problem
     assert found["num_problems"] == 1 and found["claims"] == found["cited"] > 0
     assert set(map(tuple, found["checks"].values())) == {(0, 0)}
-    assert audit.problems({"theses": {"evidence": found}}).endswith(problem)
+    assert audit.audit_problems({"theses": {"evidence": found}}).endswith(problem)
 
 
 # Prices off files, and events that ship with the package.
@@ -298,4 +298,4 @@ def test_a_simulated_market_has_nothing_to_cite():
     )
     assert row.citations is None
     assert "citations" not in generate_thesis(row, config.claims)["evidence"][0]
-    assert audit.tabulate({"theses": {"evidence": None}}) is None
+    assert audit.audit_table({"theses": {"evidence": None}}) is None

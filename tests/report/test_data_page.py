@@ -12,7 +12,7 @@ from experiments import rft
 from tests.report_reader import Reader
 from thesis_rl.data import clock, events, panel, store, universe
 from thesis_rl.data.quality import gates
-from thesis_rl.report import coverage, data_page, lag_plot
+from thesis_rl.report import coverage, data, lag_plot
 
 HOSTILE = "Z<script>alert(1)</script>"
 NAMES = ["AAA", "BBB", HOSTILE]
@@ -94,7 +94,7 @@ def dataset(prices_alone):
 
 @pytest.fixture(scope="module")
 def page(dataset):
-    return data_page.page(dataset, {})
+    return data.page(dataset, {})
 
 
 def test_page_is_whole_safe_and_needs_nothing_else(page):
@@ -153,7 +153,7 @@ def test_manifests_of_the_store_are_listed_with_their_hashes(dataset, tmp_path):
     root = tmp_path / "store"
     facts = dataset.evidence.tables["sec"]
     store.append(root, "sec", facts, title="Of the store", licence="L", parents=[SHA])
-    data_page.write(dataset, tmp_path / "data.html", root)
+    data.write(dataset, tmp_path / "data.html", root)
     read = Reader((tmp_path / "data.html").read_text(encoding="utf-8"))
     said = store.manifest(root, "sec")
     assert ["manifests/sec.json", "manifest, its seal", said["seal"]] in read.rows
@@ -169,7 +169,7 @@ def test_a_damaged_manifest_is_refused(dataset, tmp_path):
     path = tmp_path / "manifests" / "sec.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"L"', '"free"'))
     with pytest.raises(ValueError, match="sec.json was changed"):
-        data_page.write(dataset, tmp_path / "data.html", tmp_path)
+        data.write(dataset, tmp_path / "data.html", tmp_path)
     assert not (tmp_path / "data.html").exists()
 
 
@@ -218,7 +218,7 @@ def test_of_very_many_names_those_that_have_least_are_shown():
 def test_lags_fall_into_their_bins(page):
     found = tables()
     labels = [label for _, label in lag_plot.BINS]
-    share = dict(zip(labels, lag_plot.shares(found["sec"]), strict=True))
+    share = dict(zip(labels, lag_plot.lag_shares(found["sec"]), strict=True))
     assert {label: part for label, part in share.items() if part} == pytest.approx(
         {
             "at once": 2 / 6,
@@ -228,24 +228,24 @@ def test_lags_fall_into_their_bins(page):
             "a year or more": 1 / 6,
         }
     )
-    before = dict(zip(labels, lag_plot.shares(found["membership"]), strict=True))
+    before = dict(zip(labels, lag_plot.lag_shares(found["membership"]), strict=True))
     assert before["before"] == 1.0
-    assert not lag_plot.shares(found["sec"][:0]).any()
+    assert not lag_plot.lag_shares(found["sec"][:0]).any()
     rows = {row[0]: row[1:] for row in Reader(page).rows if len(row) == 6}
     assert rows["sec"][0::2] == ["6", "0.8", "400.0"]
     assert rows["membership"] == ["3", "-1.0", "-1.0", "-1.0", "-1.0"]
 
 
 def test_survivorship_is_always_said(dataset, prices_alone, page):
-    (own,) = data_page.survivorship(prices_alone)
+    (own,) = data.survivorship(prices_alone)
     assert own.startswith("Survivorship: names that were delisted are missing")
     bare = prices_alone._replace(report=prices_alone.report | {"caveats": []})
-    assert data_page.survivorship(bare) == [universe.NO_MEMBERS]
+    assert data.survivorship(bare) == [universe.NO_MEMBERS]
     assert "of 3 names, 3 were members at some close and 1 of these left" in page
 
 
 def test_it_works_without_any_event_source(prices_alone, tmp_path):
-    data_page.write(prices_alone, tmp_path / "data.html")
+    data.write(prices_alone, tmp_path / "data.html")
     read = Reader((tmp_path / "data.html").read_text(encoding="utf-8"))
     assert "There are no events: all that is known" in read.text
     assert "In no row: f_quality, f_quality_age." in read.text
@@ -255,11 +255,11 @@ def test_it_works_without_any_event_source(prices_alone, tmp_path):
 
 def test_it_works_on_an_empty_table_and_on_simulated_prices(dataset):
     empty = dataset.evidence._replace(tables={"sec": events.table([])})
-    rows = Reader(data_page.page(dataset._replace(evidence=empty), {})).rows
+    rows = Reader(data.page(dataset._replace(evidence=empty), {})).rows
     assert ["sec", "0", "–", "–", "–", "–"] in rows
     config = rft.get_config("smoke")
     config.data.source, config.data.start = "synthetic", ""
     config.data.synthetic.num_days = 400
-    text = Reader(data_page.page(panel.build(config), {})).text
+    text = Reader(data.page(panel.build(config), {})).text
     assert "SYNTHETIC DATA" in text and "Simulated prices are not inspected" in text
     assert "Survivorship: the market is simulated" in text

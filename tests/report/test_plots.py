@@ -8,14 +8,7 @@ from hypothesis import strategies as st
 
 from thesis_rl import stats
 from thesis_rl.evaluation.books import Book
-from thesis_rl.report import (
-    book_plots,
-    canvas,
-    forecast_plots,
-    policy_plots,
-    regime_plots,
-    risk_plots,
-)
+from thesis_rl.report import book_plots, canvas, forecast_plots, learning, regime_plots, risk_plots
 
 
 @pytest.mark.parametrize("num_days", [1, 7, 1000, 5544])
@@ -28,13 +21,13 @@ def test_thinned_series_keeps_its_lowest_day(num_days):
 
 def test_drawdown_is_as_deep_as_the_metric_says():
     returns = np.random.default_rng(0).normal(0.0, 0.02, 300)
-    deepest = book_plots.drawdown(np.cumprod(1 + returns)).min()
+    deepest = book_plots.draw_drawdown(np.cumprod(1 + returns)).min()
     assert deepest == pytest.approx(stats.max_drawdown(returns))
 
 
 def test_curve_is_the_mean_and_sd_over_runs():
     runs = np.random.default_rng(0).normal(size=(2, 3, 4))
-    mean, sd = policy_plots.mean_and_sd(runs)
+    mean, sd = learning.mean_and_sd(runs)
     np.testing.assert_allclose(mean, runs.mean((0, 1)))
     np.testing.assert_allclose(sd, runs.std((0, 1)))
 
@@ -42,7 +35,7 @@ def test_curve_is_the_mean_and_sd_over_runs():
 def test_curve_leaves_out_runs_that_diverged():
     runs = np.ones((2, 2, 3))
     runs[0, 0, 1], runs[1, 1, 1], runs[:, :, 2] = np.nan, np.inf, np.nan
-    mean, sd = policy_plots.mean_and_sd(runs)
+    mean, sd = learning.mean_and_sd(runs)
     np.testing.assert_array_equal(mean, [1.0, 1.0, np.nan])
     np.testing.assert_array_equal(sd, [0.0, 0.0, np.nan])
 
@@ -70,39 +63,39 @@ def test_label_stands_at_the_height_of_its_line():
 def test_figure_of_one_day_and_of_no_quoted_row_is_drawn():
     dates = pd.DatetimeIndex(["2020-01-02"])
     quoted = np.zeros((1, 2), bool)
-    svg = policy_plots.decision_mix(np.zeros((1, 2), int), quoted, dates)
+    svg = learning.draw_decision_mix(np.zeros((1, 2), int), quoted, dates)
     assert svg.startswith("<svg") and "strong sell" in svg
 
 
 def test_unknown_metrics_are_drawn_and_none_are_not():
     runs = np.ones((1, 2, 3))
-    assert "kl divergence" in policy_plots.training({"x": {"kl_divergence": runs}})
-    assert policy_plots.training({"sft": {"loss": np.ones((1, 2, 0))}}) is None
-    assert policy_plots.training({}) is None
+    assert "kl divergence" in learning.draw_training({"x": {"kl_divergence": runs}})
+    assert learning.draw_training({"sft": {"loss": np.ones((1, 2, 0))}}) is None
+    assert learning.draw_training({}) is None
 
 
 def test_figures_are_reproducible():
     runs = {"sft": {"loss": np.ones((1, 2, 3))}}
-    assert policy_plots.training(runs) == policy_plots.training(runs)
+    assert learning.draw_training(runs) == learning.draw_training(runs)
 
 
 def test_capacity_that_is_off_is_not_drawn():
-    assert risk_plots.capacity([], 1e6) is None
+    assert risk_plots.draw_capacity([], 1e6) is None
     table = [{"capital": 10.0**i, "sharpe": 3.0 - i / 3} for i in range(5, 11)]
-    svg = risk_plots.capacity(table, 1e6)
+    svg = risk_plots.draw_capacity(table, 1e6)
     assert "thousand" in svg and "run at 1 million" in svg
 
 
 def test_costs_are_drawn_where_the_book_never_varied():
     sweep = [{"bps": bps, "sharpe": None} for bps in (0.0, 2.0, 20.0)]
-    assert "charged: 5" in risk_plots.costs(sweep, 5.0)
+    assert "charged: 5" in risk_plots.draw_costs(sweep, 5.0)
 
 
 def test_differences_that_do_not_exist_are_left_out():
     nothing = {"sharpe_difference": None, "interval": [None, None]}
     known = {"sharpe_difference": 0.4, "interval": [-0.1, 0.9]}
-    assert risk_plots.differences({"hold": nothing}) is None
-    svg = risk_plots.differences({"hold": nothing, "equal_weight": known})
+    assert risk_plots.draw_differences({"hold": nothing}) is None
+    svg = risk_plots.draw_differences({"hold": nothing, "equal_weight": known})
     assert "equal weight" in svg and "hold" not in svg
 
 
@@ -116,14 +109,14 @@ def test_each_regime_has_its_place_and_years_stay_legible(num_years):
         "volatility": [line("low"), line("high", None)],
         "trend": [line("above")],
     }
-    svg = regime_plots.regimes(tables)
+    svg = regime_plots.draw_regimes(tables)
     written = sum(f">{1996 + i}<" in svg for i in range(num_years))
     assert 1 <= written <= regime_plots.MAX_LABELS and ">1996<" in svg
 
 
 @pytest.mark.parametrize("headline", [None, float("nan"), 0.3])
 def test_paths_are_drawn_beside_whatever_the_headline_is(headline):
-    assert "walk-forward" in regime_plots.paths([0.1, -0.4, None], headline)
+    assert "walk-forward" in regime_plots.draw_paths([0.1, -0.4, None], headline)
 
 
 def test_reliability_is_drawn_with_empty_bins():
@@ -133,7 +126,7 @@ def test_reliability_is_drawn_with_empty_bins():
         return {"bins": {"confidence": share, "accuracy": share, "count": count}}
 
     drawn = {"before": bins(3, 9), "temperature": bins(4), "vector": bins()}
-    svg = forecast_plots.reliability(drawn)
+    svg = forecast_plots.draw_reliability(drawn)
     assert "as the networks state them" in svg and "vector scaling" in svg
 
 
@@ -142,5 +135,5 @@ def test_a_record_of_decades_is_drawn_in_little_space():
     book = Book(*rng.normal(0.0, 0.01, (7, num_days)))
     dates = pd.bdate_range("1996-01-01", periods=num_days)
     books = {"ensemble": book, "equal_weight": book}
-    for svg in (book_plots.equity(books, dates), book_plots.exposure(book, dates)):
+    for svg in (book_plots.draw_equity(books, dates), book_plots.draw_exposure(book, dates)):
         assert len(svg) < 300_000

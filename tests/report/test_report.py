@@ -12,7 +12,7 @@ from tests import random_run
 from tests.random_run import N, T
 from tests.report_reader import Reader
 from thesis_rl import report
-from thesis_rl.report import html as html_report
+from thesis_rl.report import page as html_report
 from thesis_rl.report import markdown, wording
 
 PATTERNS = {
@@ -64,7 +64,7 @@ def rows_of(form, summary, page):
     if form == "html":
         rows = Reader(page).rows
     elif form == "markdown":
-        lines = markdown.page(summary).splitlines()
+        lines = markdown.markdown(summary).splitlines()
         rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     else:
         lines = [line.split() for line in printed(summary).splitlines()]
@@ -157,7 +157,7 @@ def test_console_shows_of_many_signs_the_best_and_the_worst(result):
 def test_sections_follow_one_order_in_every_form(result, page):
     for found in (
         re.findall(r"<h2>(.*?)</h2>", page),
-        re.findall(r"^## (.*)$", markdown.page(result.summary), re.MULTILINE),
+        re.findall(r"^## (.*)$", markdown.markdown(result.summary), re.MULTILINE),
     ):
         assert tuple(found) == ORDER
     text = " ".join(printed(result.summary).split())
@@ -176,7 +176,7 @@ def test_headline_is_the_same_sentence_everywhere(result, page):
     smallest = f"80% power is {headline['detectable_sharpe']:.2f}."
     for form in (
         " ".join(printed(result.summary).split()),
-        markdown.page(result.summary),
+        markdown.markdown(result.summary),
         Reader(page).text,
     ):
         assert sentence in form and smallest in form
@@ -186,7 +186,7 @@ def test_headline_is_the_same_sentence_everywhere(result, page):
 def test_synthetic_run_says_so_first(result, page):
     assert result.summary["synthetic"]
     assert page.index("SYNTHETIC DATA") < page.index("<h1>")
-    assert markdown.page(result.summary).startswith("# SYNTHETIC: A run")
+    assert markdown.markdown(result.summary).startswith("# SYNTHETIC: A run")
     planted = result.summary | {"title": "SYNTHETIC: planted"}
     assert wording.title(planted) == "SYNTHETIC: planted"
     assert wording.title(planted | {"synthetic": False, "title": "Real"}) == "Real"
@@ -205,7 +205,7 @@ def test_write_fills_the_folder(result, page, tmp_path):
     report.write(result, result.summary, tmp_path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
     written = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert written == markdown.page(result.summary)
+    assert written == markdown.markdown(result.summary)
 
 
 def test_summary_read_back_from_its_file_prints_the_same(result):
@@ -217,12 +217,12 @@ def test_summary_read_back_from_its_file_prints_the_same(result):
         return None if isinstance(x, float) and not math.isfinite(x) else x
 
     again = json.loads(json.dumps(stored(result.summary)))
-    assert markdown.page(again) == markdown.page(result.summary)
+    assert markdown.markdown(again) == markdown.markdown(result.summary)
     assert printed(again) == printed(result.summary)
 
 
 def test_smallest_run_renders_without_what_it_lacks(small):
-    page = html_report.page(small, small.summary)
+    page = html_report.html(small, small.summary)
     for absent in ("Learning curves", "Cross-validated", "exposure controller</h3>"):
         assert absent not in page
     assert "SYNTHETIC" not in page and not re.search(r"\b(nan|inf)\b", page)
@@ -230,12 +230,12 @@ def test_smallest_run_renders_without_what_it_lacks(small):
     assert ("rft", "expected") not in shown
     assert shown["sft", "expected"][1] == "–", "one seed has no spread"
     assert shown["hold", "expected"][6] == "–", "cash has no Sharpe"
-    assert "| – |" in markdown.page(small.summary)
+    assert "| – |" in markdown.markdown(small.summary)
     assert "No ledger of trials was kept" in printed(small.summary)
 
 
 def test_run_without_a_headline_says_so(result):
     nothing = {"sharpe": math.nan, "interval": [math.nan, math.nan]}
     summary = result.summary | {"headline": result.summary["headline"] | nothing}
-    assert "There is no headline Sharpe" in markdown.page(summary)
-    assert not re.search(r"\bnan\b", markdown.page(summary))
+    assert "There is no headline Sharpe" in markdown.markdown(summary)
+    assert not re.search(r"\bnan\b", markdown.markdown(summary))

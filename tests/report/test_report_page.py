@@ -64,7 +64,7 @@ def test_hostile_text_is_shown_not_run(result, page):
     for expected in (f"A run of {HOSTILE}", f"Survivorship of {HOSTILE}"):
         assert expected in text
     assert f"claim 0 {HOSTILE}" in text
-    rendered = MarkdownIt().render(markdown.page(result.summary))
+    rendered = MarkdownIt().render(markdown.markdown(result.summary))
     assert "<script" not in rendered and "&lt;script" in rendered
 
 

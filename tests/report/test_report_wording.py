@@ -5,15 +5,7 @@ import math
 import pytest
 
 from tests import random_run
-from thesis_rl.report import (
-    assumptions,
-    cost_tables,
-    evidence,
-    markdown,
-    policy_plots,
-    strategies,
-    wording,
-)
+from thesis_rl.report import assumptions, costs as costs_lib, headline as headline_lib, markdown, learning, baselines, wording
 from thesis_rl.report.numbers import probability
 
 
@@ -34,7 +26,7 @@ def test_theses_written_out_are_counted(result):
     assert wording.written(result.summary) == ""
     counts = {"written": 1200, "repaired": 7, "without_evidence": 3, "stride_days": 21}
     theses = result.summary["theses"] | counts
-    page = markdown.page(result.summary | {"theses": theses})
+    page = markdown.markdown(result.summary | {"theses": theses})
     assert "1,200 theses were written out, 7 of them repaired; 3 rows" in page
 
 
@@ -80,24 +72,24 @@ def test_verdict_depends_on_where_zero_lies(interval, words):
 def test_deflation_is_judged_at_both_counts(changes, words):
     trials = random_run.trials(**changes)
     summary = {"trials": trials, "headline": {"sharpe": 0.3}}
-    assert words in evidence.survives(summary)
+    assert words in headline_lib.survives(summary)
 
 
 def test_a_book_that_never_moved_is_not_deflated():
     summary = {"trials": random_run.trials(), "headline": {"sharpe": math.nan}}
-    assert "nothing to deflate" in evidence.survives(summary)
+    assert "nothing to deflate" in headline_lib.survives(summary)
 
 
 def test_deflation_needs_a_ledger(result):
     bare = {k: v for k, v in result.summary.items() if k != "trials"}
-    assert "No ledger" in evidence.survives(bare) and evidence.ledger(bare) == ""
-    assert evidence.siblings(bare) is None
-    names = [row[0] for row in evidence.tabulate(bare).rows]
+    assert "No ledger" in headline_lib.survives(bare) and headline_lib.ledger(bare) == ""
+    assert headline_lib.siblings(bare) is None
+    names = [row[0] for row in headline_lib.evidence_table(bare).rows]
     assert "Deflated Sharpe ratio at N" not in names and "Sortino ratio" in names
 
 
 def test_evidence_prints_psr_dsr_and_overfitting_with_its_null(result):
-    shown = {row[0]: row[1] for row in evidence.tabulate(result.summary).rows}
+    shown = {row[0]: row[1] for row in headline_lib.evidence_table(result.summary).rows}
     headline = result.summary["headline"]
     assert shown["Probabilistic Sharpe ratio"] == f"{headline['psr']:.3f}"
     assert shown["Deflated Sharpe ratio at N"] == "0.700"
@@ -108,11 +100,11 @@ def test_evidence_prints_psr_dsr_and_overfitting_with_its_null(result):
 
 def test_what_the_ledger_saw_is_said():
     seen = random_run.trials(num_undefined=1, num_changed_reruns=2)
-    said = evidence.ledger({"trials": seen})
+    said = headline_lib.ledger({"trials": seen})
     assert "counts 2 trials" in said and "2 of them are compared over 80 days" in said
     assert "1 trial had no Sharpe ratio" in said and "2 reruns of the same" in said
     excused = random_run.trials(excuse="smoke", num_trials=1)
-    said = evidence.ledger({"trials": excused})
+    said = headline_lib.ledger({"trials": excused})
     assert said.startswith("A smoke run is no trial: it adds none to the 1 trial")
 
 
@@ -126,7 +118,7 @@ def test_look_ahead_is_warned_of_aloud(result):
     assert not [x for x in assumptions.warnings(result.summary) if "same_close" in x]
     cheat = changed(result.summary, same_close=True, fill_lag=0)
     assert assumptions.warnings(cheat)[0].startswith("LOOK-AHEAD")
-    assert "Flatters: no order can do that." in str(assumptions.tabulate(cheat))
+    assert "Flatters: no order can do that." in str(assumptions.assumptions_table(cheat))
     idle = changed(result.summary, same_close=True, fill_lag=1)
     assert "no fill made use of it" in assumptions.warnings(idle)[0]
 
@@ -150,11 +142,11 @@ def test_look_ahead_is_warned_of_aloud(result):
     ],
 )
 def test_every_assumption_follows_the_config(result, rules, words):
-    assert words in str(assumptions.tabulate(changed(result.summary, **rules)))
+    assert words in str(assumptions.assumptions_table(changed(result.summary, **rules)))
 
 
 def test_a_long_only_book_borrows_and_hedges_nothing(result):
-    rows = assumptions.tabulate(changed(result.summary, book="long_only")).rows
+    rows = assumptions.assumptions_table(changed(result.summary, book="long_only")).rows
     assert not {"Borrow", "Hedge of the headline"} & {row[0] for row in rows}
 
 
@@ -170,31 +162,31 @@ def test_a_long_only_book_borrows_and_hedges_nothing(result):
     ],
 )
 def test_rules_of_the_book_follow_the_config(result, rules, label, words):
-    assert words in dict(assumptions.book(changed(result.summary, **rules)))[label]
+    assert words in dict(assumptions.book_rules(changed(result.summary, **rules)))[label]
 
 
 def test_positions_held_back_are_counted(result):
-    shown = dict(assumptions.book(result.summary))["Limits, of the capital"]
+    shown = dict(assumptions.book_rules(result.summary))["Limits, of the capital"]
     assert f"held back {result.summary['costs']['clipped']:,} positions" in shown
 
 
 def test_capacity_is_said_to_be_off_and_why(result):
-    assert cost_tables.capacity_off(result.summary) == ""
+    assert costs_lib.capacity_off(result.summary) == ""
     for volume, words in ((False, "have no volume"), (True, "impact_coefficient is 0")):
         data = result.summary["data"] | {"has_volume": volume}
         off = result.summary | {"capacity": [], "data": data}
-        assert words in cost_tables.capacity_off(off)
-        assert cost_tables.capacity(off) is None
+        assert words in costs_lib.capacity_off(off)
+        assert costs_lib.capacity(off) is None
 
 
 def test_costs_are_tabulated_as_they_stand(result):
     costs = result.summary["costs"]
-    sweep = cost_tables.sweep(result.summary).rows
+    sweep = costs_lib.sweep(result.summary).rows
     assert sweep == [(f"{x['bps']:g}", f"{x['sharpe']:z.2f}") for x in costs["sweep"]]
-    paid = dict(cost_tables.items(result.summary).rows)
+    paid = dict(costs_lib.items(result.summary).rows)
     assert paid["Half spread"] == f"{costs['items']['half_spread']:.2%}"
     known = result.summary | {"costs": costs | {"break_even_bps": 12.34}}
-    assert "zero at 12.3 basis points" in cost_tables.break_even(known)
+    assert "zero at 12.3 basis points" in costs_lib.break_even(known)
 
 
 @pytest.mark.parametrize(
@@ -209,26 +201,26 @@ def test_costs_are_tabulated_as_they_stand(result):
 )
 def test_superiority_is_told_in_a_sentence(p, survivors, words):
     found = {"p": p, "best": "x", "survivors": survivors, "num_models": 9}
-    assert words in strategies.superiority({"superiority": found})
+    assert words in baselines.superiority({"superiority": found})
 
 
 def test_the_controlled_book_is_reported_apart(result):
-    assert "ensemble cvar" not in {r[0] for r in strategies.main(result.summary).rows}
-    rows = strategies.controlled(result.summary).rows
+    assert "ensemble cvar" not in {r[0] for r in baselines.main(result.summary).rows}
+    rows = baselines.controlled(result.summary).rows
     assert [row[0] for row in rows] == ["ensemble", "ensemble cvar"]
 
 
 def test_of_many_delisted_names_the_rest_is_counted(result):
     gone = {f"N{i}": "2020-01-02" for i in range(13)}
     data = result.summary["data"] | {"delisted": gone}
-    shown = str(assumptions.tabulate(result.summary | {"data": data}))
+    shown = str(assumptions.assumptions_table(result.summary | {"data": data}))
     assert "N9 (2020-01-02), 3 more in results.json." in shown and "N10" not in shown
 
 
 def test_an_ablation_of_any_name_is_explained_by_what_it_changes(result):
     named = {"bold": {"rft": {"entropy_coef": 0.1}, "sft": {"num_steps": 0}}}
     config = result.summary["config"] | {"ablations": named}
-    said = strategies.explanations(result.summary | {"config": config})
+    said = baselines.explanations(result.summary | {"config": config})
     assert list(said)[-2:] == ["bold_ensemble", "bold"]
     assert said["bold"] == (
         "Single networks trained with rft.entropy_coef = 0.1, sft.num_steps = 0, "
@@ -238,4 +230,4 @@ def test_an_ablation_of_any_name_is_explained_by_what_it_changes(result):
         *("sft", "rft", "able", "bold")
     ]
     stages = ["sft", "rft", "path", *"abcde"]
-    assert len(set(policy_plots.colours(stages).values())) == 7
+    assert len(set(learning.colours(stages).values())) == 7

@@ -7,7 +7,7 @@ from rich.console import Console
 from thesis_rl import files
 from thesis_rl.evaluation.judge import Result
 from thesis_rl.report import console as console_page
-from thesis_rl.report import data_page, html, markdown
+from thesis_rl.report import data, page, markdown
 
 __all__ = ["audit", "print_summary", "write"]
 
@@ -23,11 +23,11 @@ def write(result: Result, summary: dict, folder: Path) -> None:
     Raises:
       OSError: the folder cannot be written.
     """
-    files.write_text(folder / "report.html", html.page(result, summary))
-    files.write_text(folder / "report.md", markdown.page(summary))
+    files.write_text(folder / "report.html", page.html(result, summary))
+    files.write_text(folder / "report.md", markdown.markdown(summary))
     config, dataset, _, _ = result.experiment
     if not dataset.report["synthetic"]:
-        data_page.write(dataset, folder / "data.html", config.data.events.store)
+        data.write(dataset, folder / "data.html", config.data.events.store)
 
 
 def print_summary(summary: dict, console: Console) -> None:

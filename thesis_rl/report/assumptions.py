@@ -11,7 +11,7 @@ MAX_NAMES = 10  # Of delisted ones, by name.
 HEADINGS = plain("Assumption", "In this run", "Which way it errs")
 
 
-def tabulate(summary: dict) -> Sheet:
+def assumptions_table(summary: dict) -> Sheet:
     """Lists every assumption about fills, costs and names."""
     rules, data = summary["config"]["backtest"], summary["data"]
     rows = [*_fills(rules), *_costs(rules, data), *_names(rules, data)]
@@ -40,7 +40,7 @@ def warnings(summary: dict) -> list[str]:
     return said
 
 
-def book(summary: dict) -> list[tuple[str, str]]:
+def book_rules(summary: dict) -> list[tuple[str, str]]:
     """Lists the rules by which decisions become a book."""
     rules = summary["config"]["backtest"]
     target, cvar = rules["volatility_target"], rules["cvar_limit"]

@@ -18,7 +18,7 @@ CHECKS = {
 }
 
 
-def tabulate(summary: dict) -> Sheet | None:
+def audit_table(summary: dict) -> Sheet | None:
     """Tabulates coverage and correctness of evidence; None for simulated markets."""
     found = summary["theses"].get("evidence")
     if found is None:
@@ -32,7 +32,7 @@ def tabulate(summary: dict) -> Sheet | None:
     return Sheet(HEADINGS, rows)
 
 
-def problems(summary: dict) -> str:
+def audit_problems(summary: dict) -> str:
     """Says which citations and numbers were wrong; "" where none was."""
     found = summary["theses"].get("evidence")
     if not found or not found["num_problems"]:

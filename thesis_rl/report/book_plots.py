@@ -15,7 +15,7 @@ MAX_POINTS = 1000  # Of a daily line; more are finer than the print.
 
 
 @canvas.styled
-def equity(books: dict[str, Book], dates: pd.DatetimeIndex) -> Markup:
+def draw_equity(books: dict[str, Book], dates: pd.DatetimeIndex) -> Markup:
     """Draws the ensemble's net worth and drawdown beside those of equal weight.
 
     Args:
@@ -30,7 +30,7 @@ def equity(books: dict[str, Book], dates: pd.DatetimeIndex) -> Markup:
 
 
 @canvas.styled
-def equity_alone(books: dict[str, Book], dates: pd.DatetimeIndex) -> Markup:
+def draw_equity_alone(books: dict[str, Book], dates: pd.DatetimeIndex) -> Markup:
     """Draws the same without equal weight, on a scale of its own."""
     return _net_worth(_own_lines(books), dates, "The same book, its own scale")
 
@@ -52,7 +52,7 @@ def _net_worth(lines, dates: pd.DatetimeIndex, title: str) -> Markup:
     for name, returns, colour in lines:
         wealth = np.cumprod(1.0 + returns)
         top.plot(days, thin(wealth), color=colour)
-        bottom.plot(days, thin(drawdown(wealth)), color=colour, linewidth=0.9)
+        bottom.plot(days, thin(draw_drawdown(wealth)), color=colour, linewidth=0.9)
         ends.append((wealth[-1], name, colour))
     _log_scale(top)
     canvas.label_ends(top, ends, gap=0.08)
@@ -85,13 +85,13 @@ def thin(values: np.ndarray) -> np.ndarray:
     return np.minimum.reduceat(values, np.arange(0, len(values), stride))
 
 
-def drawdown(wealth: np.ndarray) -> np.ndarray:
+def draw_drawdown(wealth: np.ndarray) -> np.ndarray:
     """Returns V_t / max_{s≤t} V_s − 1, [T'], the starting capital included."""
     return wealth / np.maximum(np.maximum.accumulate(wealth), 1.0) - 1.0
 
 
 @canvas.styled
-def exposure(book: Book, dates: pd.DatetimeIndex) -> Markup:
+def draw_exposure(book: Book, dates: pd.DatetimeIndex) -> Markup:
     """Draws how much of the capital a book holds, long plus short and long less short.
 
     Args:

@@ -5,15 +5,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from thesis_rl.report import (
-    assumptions,
-    cost_tables,
-    evidence,
-    forecast_tables,
-    regime_tables,
-    strategies,
-    wording,
-)
+from thesis_rl.report import assumptions, costs, headline, calibration, regimes, baselines, wording
 from thesis_rl.report.columns import COLUMNS, find
 from thesis_rl.report.wording import plural, words
 
@@ -22,23 +14,23 @@ def write(summary: dict) -> Group:
     """Lays out the report for a terminal of 80 columns or more."""
     loud = [Text(said, style="bold red") for said in assumptions.warnings(summary)]
     said = (
-        cost_tables.break_even(summary),
-        cost_tables.capacity_off(summary),
-        regime_tables.worst_window(summary),
-        forecast_tables.in_short(summary),
+        costs.break_even(summary),
+        costs.capacity_off(summary),
+        regimes.worst_window(summary),
+        calibration.in_short(summary),
     )
     return Group(
         Text(wording.title(summary), style="bold"),
         *loud,
         Text(""),
         Text(wording.verdict(summary), style="bold"),
-        Text(evidence.survives(summary)),
+        Text(headline.survives(summary)),
         Text(wording.power(summary)),
         Text(""),
         table(summary),
         Text(caption(summary), style="dim"),
         Text(""),
-        Text(strategies.superiority(summary)),
+        Text(baselines.superiority(summary)),
         *(Text(sentence) for sentence in said if sentence),
     )
 
@@ -50,7 +42,7 @@ def table(summary: dict) -> Table:
     shown = [column for column in COLUMNS if column.short]
     for column in shown:
         drawn.add_column(column.short, justify="right", no_wrap=True)
-    for line in strategies.console_lines(summary):
+    for line in baselines.console_lines(summary):
         cells = (column.show(find(line.numbers, column.path)) for column in shown)
         judged = line.strategy == summary["headline"]["strategy"]
         style = "bold" if judged else None
@@ -62,7 +54,7 @@ def caption(summary: dict) -> str:
     """Says what the table shows and what it leaves out."""
     mapping = summary["headline"]["mapping"]
     said = f"Net of costs, mapping {mapping}; p: no difference from the ensemble."
-    num_signs = len(strategies.signs(summary).rows)
+    num_signs = len(baselines.signs(summary).rows)
     if num_signs > 2:
         said += f" Of {plural(num_signs, 'sign')} of features the best and the worst."
     return said

@@ -5,13 +5,13 @@ from markupsafe import Markup
 
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import BLUE, INK, MUTED, ORANGE, TEAL
-from thesis_rl.report.forecast_tables import SCALINGS
+from thesis_rl.report.calibration import SCALINGS
 
 COLOURS = dict(zip(SCALINGS, (ORANGE, BLUE, TEAL), strict=True))
 
 
 @canvas.styled
-def reliability(calibration: dict) -> Markup:
+def draw_reliability(calibration: dict) -> Markup:
     """Draws how often decisions came true against how likely they were said to be.
 
     Args:

@@ -29,7 +29,7 @@ NUM_COLUMNS = 3
 
 
 @canvas.styled
-def draw(tables: Mapping[str, pd.DataFrame]) -> Markup:
+def draw_lags(tables: Mapping[str, pd.DataFrame]) -> Markup:
     """Draws the distribution of each source's lags.
 
     Args:
@@ -42,14 +42,14 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Markup:
     figure = canvas.new(canvas.WIDE, 0.2 + 2.0 * num_rows)
     panels = figure.subplots(num_rows, NUM_COLUMNS, squeeze=False).ravel()
     for axes, (source, events) in zip(panels, tables.items(), strict=False):
-        _bars(axes, shares(events))
+        _bars(axes, lag_shares(events))
         axes.set_title(source)
     for axes in panels[len(tables) :]:
         axes.set_visible(False)
     return canvas.to_svg(figure, "How long after its event each row was public")
 
 
-def shares(events: pd.DataFrame) -> np.ndarray:
+def lag_shares(events: pd.DataFrame) -> np.ndarray:
     """Returns the share of rows in each of `BINS`; zeros where there is no row."""
     starts = np.array([start for start, _ in BINS])
     place = np.searchsorted(starts, event_gates.lags(events), side="right") - 1

@@ -2,23 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from thesis_rl.report import (
-    account,
-    assumptions,
-    audit,
-    cost_tables,
-    evidence,
-    forecast_tables,
-    regime_tables,
-    sheet,
-    strategies,
-    wording,
-)
+from thesis_rl.report import how, assumptions, audit, costs, headline, calibration, regimes, sheet, baselines, wording
 from thesis_rl.report.sheet import Sheet
 from thesis_rl.thesis.render import MARKUP
 
 
-def page(summary: dict) -> str:
+def markdown(summary: dict) -> str:
     """Writes the report as a Markdown page.
 
     Args:
@@ -29,8 +18,8 @@ def page(summary: dict) -> str:
     """
     said = [*assumptions.warnings(summary), *summary["data"]["caveats"]]
     blocks = [
-        f"# {plain(wording.title(summary))}",
-        *(f"> {plain(sentence)}" for sentence in said),
+        f"# {escaped(wording.title(summary))}",
+        *(f"> {escaped(sentence)}" for sentence in said),
         *_opening(summary),
         *_strategies(summary),
         *_dependence(summary),
@@ -43,48 +32,48 @@ def page(summary: dict) -> str:
 def _opening(summary: dict) -> list[str]:
     return [
         "## What was tested, and how",
-        *map(plain, account.write(summary)),
-        _pairs(assumptions.book(summary)),
-        _table(assumptions.tabulate(summary)),
+        *map(escaped, how.account(summary)),
+        _pairs(assumptions.book_rules(summary)),
+        _table(assumptions.assumptions_table(summary)),
         "## Headline",
-        f"**{plain(wording.verdict(summary))}** {plain(wording.power(summary))}",
-        plain(evidence.survives(summary)),
-        _table(evidence.tabulate(summary)),
-        plain(evidence.ledger(summary)),
-        _table(evidence.siblings(summary)),
+        f"**{escaped(wording.verdict(summary))}** {escaped(wording.power(summary))}",
+        escaped(headline.survives(summary)),
+        _table(headline.evidence_table(summary)),
+        escaped(headline.ledger(summary)),
+        _table(headline.siblings(summary)),
     ]
 
 
 def _strategies(summary: dict) -> list[str]:
     return [
         "## Against baselines",
-        f"{plain(strategies.superiority(summary))} {plain(strategies.MANY)}",
-        _table(strategies.main(summary)),
+        f"{escaped(baselines.superiority(summary))} {escaped(baselines.MANY)}",
+        _table(baselines.main(summary)),
         "### Other mappings of decisions to positions",
-        _table(strategies.other_mappings(summary)),
+        _table(baselines.other_mappings(summary)),
         "### Signs of single features",
-        _table(strategies.signs(summary)),
+        _table(baselines.signs(summary)),
     ]
 
 
 def _dependence(summary: dict) -> list[str]:
-    controlled, paths = strategies.controlled(summary), regime_tables.paths(summary)
+    controlled, paths = baselines.controlled(summary), regimes.paths(summary)
     return [
         "## Costs and capacity",
-        plain(cost_tables.break_even(summary)),
-        _table(cost_tables.items(summary)),
-        _table(cost_tables.sweep(summary)),
-        plain(cost_tables.capacity_off(summary)),
-        _table(cost_tables.capacity(summary)),
+        escaped(costs.break_even(summary)),
+        _table(costs.items(summary)),
+        _table(costs.sweep(summary)),
+        escaped(costs.capacity_off(summary)),
+        _table(costs.capacity(summary)),
         "### Under the exposure controller" if controlled else "",
         _table(controlled),
         "## Regimes",
-        _table(regime_tables.by_year(summary)),
-        _table(regime_tables.by_market(summary)),
-        _table(regime_tables.worst(summary)),
-        _table(regime_tables.folds(summary)),
+        _table(regimes.by_year(summary)),
+        _table(regimes.by_market(summary)),
+        _table(regimes.worst(summary)),
+        _table(regimes.folds(summary)),
         "### Cross-validated paths" if paths else "",
-        regime_tables.NOT_EARNABLE if paths else "",
+        regimes.NOT_EARNABLE if paths else "",
         _table(paths),
     ]
 
@@ -92,14 +81,14 @@ def _dependence(summary: dict) -> list[str]:
 def _forecasts(summary: dict) -> list[str]:
     return [
         "## Calibration and claims",
-        plain(forecast_tables.calibrated(summary)),
-        _table(forecast_tables.calibration(summary)),
-        _table(forecast_tables.rank_ic(summary)),
-        _table(forecast_tables.claims(summary)),
+        escaped(calibration.calibrated(summary)),
+        _table(calibration.calibration(summary)),
+        _table(calibration.rank_ic(summary)),
+        _table(calibration.claims(summary)),
         wording.written(summary),
-        "### Evidence" if audit.tabulate(summary) else "",
-        _table(audit.tabulate(summary)),
-        plain(audit.problems(summary)),
+        "### Evidence" if audit.audit_table(summary) else "",
+        _table(audit.audit_table(summary)),
+        escaped(audit.audit_problems(summary)),
         "## Learning curves",
         "They are drawn in `report.html`; `metrics.jsonl` holds their numbers.",
     ]
@@ -108,14 +97,14 @@ def _forecasts(summary: dict) -> list[str]:
 def _data(summary: dict) -> list[str]:
     return [
         "## Data and caveats",
-        _pairs(wording.data(summary)),
+        _pairs(wording.data_facts(summary)),
         _table(wording.masked(summary)),
         "### Provenance",
         _pairs(wording.provenance(summary)),
         "## What the numbers mean",
         *(
             f"**{name}**\n\n"
-            + "\n".join(f"- {plain(title)}: {plain(text)}" for title, text in pairs)
+            + "\n".join(f"- {escaped(title)}: {escaped(text)}" for title, text in pairs)
             for name, pairs in sheet.glossary(sheets(summary)).items()
         ),
     ]
@@ -124,19 +113,19 @@ def _data(summary: dict) -> list[str]:
 def sheets(summary: dict) -> dict[str, Sheet]:
     """Gathers the tables whose headings and rows have formulas, in order."""
     every = {
-        "Strategies": strategies.main(summary),
-        "Costs": cost_tables.items(summary),
-        "Sharpe over costs": cost_tables.sweep(summary),
-        "Capacity": cost_tables.capacity(summary),
-        "Exposure controller": strategies.controlled(summary),
-        "Years": regime_tables.by_year(summary),
-        "Market": regime_tables.by_market(summary),
-        "Worst windows": regime_tables.worst(summary),
-        "Folds": regime_tables.folds(summary),
-        "Cross-validated paths": regime_tables.paths(summary),
-        "Calibration": forecast_tables.calibration(summary),
-        "Rank correlation": forecast_tables.rank_ic(summary),
-        "Theses and claims": forecast_tables.claims(summary),
+        "Strategies": baselines.main(summary),
+        "Costs": costs.items(summary),
+        "Sharpe over costs": costs.sweep(summary),
+        "Capacity": costs.capacity(summary),
+        "Exposure controller": baselines.controlled(summary),
+        "Years": regimes.by_year(summary),
+        "Market": regimes.by_market(summary),
+        "Worst windows": regimes.worst(summary),
+        "Folds": regimes.folds(summary),
+        "Cross-validated paths": regimes.paths(summary),
+        "Calibration": calibration.calibration(summary),
+        "Rank correlation": calibration.rank_ic(summary),
+        "Theses and claims": calibration.claims(summary),
     }
     return {name: one for name, one in every.items() if one}
 
@@ -152,11 +141,11 @@ def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    cells = [[plain(cell) for cell in row] for row in (header, *rows)]
+    cells = [[escaped(cell) for cell in row] for row in (header, *rows)]
     cells.insert(1, ["---"] * len(header))
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
-def plain(text: str) -> str:
+def escaped(text: str) -> str:
     """Escapes markup and joins lines."""
     return MARKUP.sub(r"\\\g<0>", " ".join(text.split()))

@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import BLUE, INK, MUTED, ORANGE
-from thesis_rl.report.regime_tables import KINDS
+from thesis_rl.report.regimes import KINDS
 
 MAX_LABELS = 14  # Of years side by side; of more, every second or third is written.
 
 
 @canvas.styled
-def regimes(tables: dict[str, list[dict]]) -> Markup:
+def draw_regimes(tables: dict[str, list[dict]]) -> Markup:
     """Draws the Sharpe ratio of each regime with its interval, one panel a kind.
 
     Args:
@@ -46,7 +46,7 @@ def _intervals(axes: Axes, lines: list[dict]) -> None:
 
 
 @canvas.styled
-def folds(table: list[dict]) -> Markup:
+def draw_folds(table: list[dict]) -> Markup:
     """Draws what the ensemble and each seed earned in each test window.
 
     Args:
@@ -82,7 +82,7 @@ def folds(table: list[dict]) -> Markup:
 
 
 @canvas.styled
-def paths(sharpes: list[float], walk_forward: float | None) -> Markup:
+def draw_paths(sharpes: list[float], walk_forward: float | None) -> Markup:
     """Draws the Sharpe ratios of the cross-validated paths, and the headline's.
 
     Args:

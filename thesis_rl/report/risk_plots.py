@@ -11,7 +11,7 @@ from thesis_rl.report.wording import words
 
 
 @canvas.styled
-def costs(sweep: list[dict], charged_bps: float) -> Markup:
+def draw_costs(sweep: list[dict], charged_bps: float) -> Markup:
     """Draws the headline Sharpe over the cost of trading.
 
     Args:
@@ -32,7 +32,7 @@ def costs(sweep: list[dict], charged_bps: float) -> Markup:
 
 
 @canvas.styled
-def capacity(table: list[dict], capital: float) -> Markup | None:
+def draw_capacity(table: list[dict], capital: float) -> Markup | None:
     """Draws the headline Sharpe over capital, on a logarithmic scale.
 
     Args:
@@ -78,7 +78,7 @@ def _mark(axes: Axes, place: float, text: str) -> None:
 
 
 @canvas.styled
-def differences(comparisons: dict[str, dict]) -> Markup | None:
+def draw_differences(comparisons: dict[str, dict]) -> Markup | None:
     """Draws by how much the ensemble's headline Sharpe beats each other strategy's.
 
     Args:

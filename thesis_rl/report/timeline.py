@@ -16,7 +16,7 @@ LOOK_BACK = 8  # Sessions drawn before the decision.
 
 
 @canvas.styled
-def draw(experiment: Experiment) -> Markup:
+def draw_timeline(experiment: Experiment) -> Markup:
     """Draws one decision by sessions, and all folds by date.
 
     Args:

@@ -69,7 +69,7 @@ def written(summary: dict) -> str:
     )
 
 
-def data(summary: dict) -> list[tuple[str, str]]:
+def data_facts(summary: dict) -> list[tuple[str, str]]:
     """Lists where the prices came from."""
     facts = summary["data"]
     listed = [

@@ -150,7 +150,7 @@ MEASURES = (  # (path in the summary, title, printed by, formula), SR a day.
 )
 
 
-def tabulate(summary: dict) -> Sheet:
+def evidence_table(summary: dict) -> Sheet:
     """Tabulates what is known of the headline, a row a measure with its formula."""
     rows = [
         (title, show(find(summary, path)), formula)

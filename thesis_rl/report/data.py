@@ -17,7 +17,7 @@ from thesis_rl.data.quality.findings import SEVERITIES
 from thesis_rl.data.sources import ALL
 from thesis_rl.data.store import manifests
 from thesis_rl.report import coverage, lag_plot, wording
-from thesis_rl.report.html import TEMPLATES
+from thesis_rl.report.page import TEMPLATES
 from thesis_rl.report.numbers import NOTHING, count, one_decimal, percent
 from thesis_rl.report.sheet import Sheet, plain
 from thesis_rl.report.wording import plural
@@ -62,10 +62,10 @@ def page(dataset: Dataset, said: Mapping[str, dict]) -> str:
         cards=cards(dataset),
         survivorship=survivorship(dataset),
         findings=by_severity(report.get("findings", [])),
-        facts=wording.data({"data": report}),
+        facts=wording.data_facts({"data": report}),
         sources=sources(tables, said),
         lags=lags(tables),
-        lag_figure=lag_plot.draw(tables) if tables else None,
+        lag_figure=lag_plot.draw_lags(tables) if tables else None,
         heats=coverage.heats(dataset),
         masked=wording.masked({"data": report}),
         hashes=hashes(dataset, said),

@@ -11,26 +11,7 @@ from markupsafe import Markup
 from thesis_rl import configs
 from thesis_rl.evaluation.books import unseen
 from thesis_rl.evaluation.judge import Result
-from thesis_rl.report import (
-    account,
-    assumptions,
-    audit,
-    book_plots,
-    canvas,
-    cost_tables,
-    evidence,
-    forecast_plots,
-    forecast_tables,
-    markdown,
-    policy_plots,
-    regime_plots,
-    regime_tables,
-    risk_plots,
-    sheet,
-    strategies,
-    timeline,
-    wording,
-)
+from thesis_rl.report import how, assumptions, audit, book_plots, canvas, costs, headline as headline_lib, forecast_plots, calibration, markdown, learning, regime_plots, regimes, risk_plots, sheet, baselines, timeline, wording
 from thesis_rl.report.numbers import interval, percent, probability, ratio
 from thesis_rl.report.sheet import Sheet
 
@@ -46,7 +27,7 @@ TEMPLATES.filters["words"] = wording.words
 TEMPLATES.filters["minus"] = lambda text: MINUS.sub("−", text)
 
 
-def page(result: Result, summary: dict) -> str:
+def html(result: Result, summary: dict) -> str:
     """Writes the report as HTML.
 
     Args:
@@ -63,14 +44,14 @@ def page(result: Result, summary: dict) -> str:
         cards=cards(summary),
         tables=tables(summary),
         facts_of={
-            "book": assumptions.book(summary),
-            "data": wording.data(summary),
+            "book": assumptions.book_rules(summary),
+            "data": wording.data_facts(summary),
             "provenance": wording.provenance(summary),
         },
         glossary=sheet.glossary(markdown.sheets(summary)),
         stages={
             stage: canvas.VARIABLES[colour]
-            for stage, colour in policy_plots.colours(result.outcome.metrics).items()
+            for stage, colour in learning.colours(result.outcome.metrics).items()
         },
         config=config_lines(summary["config"]),
         figures=figures(result, summary),
@@ -84,24 +65,24 @@ def sentences(summary: dict) -> dict[str, str | list[str]]:
         for name in ("ensemble", "equal_weight")
     )
     return {
-        "account": account.write(summary),
+        "account": how.account(summary),
         "warnings": assumptions.warnings(summary),
         "verdict": wording.verdict(summary),
         "power": wording.power(summary),
-        "survives": evidence.survives(summary),
-        "ledger": evidence.ledger(summary),
-        "superiority": strategies.superiority(summary),
-        "many": strategies.MANY,
+        "survives": headline_lib.survives(summary),
+        "ledger": headline_lib.ledger(summary),
+        "superiority": baselines.superiority(summary),
+        "many": baselines.MANY,
         "volatility": (
             f"Net of costs. The ensemble's volatility is {held} a year, that of equal "
             f"weight {market}: compare Sharpe ratios, not heights."
         ),
-        "break_even": cost_tables.break_even(summary),
-        "capacity_off": cost_tables.capacity_off(summary),
-        "not_earnable": regime_tables.NOT_EARNABLE,
-        "calibrated": forecast_tables.calibrated(summary),
+        "break_even": costs.break_even(summary),
+        "capacity_off": costs.capacity_off(summary),
+        "not_earnable": regimes.NOT_EARNABLE,
+        "calibrated": calibration.calibrated(summary),
         "written": wording.written(summary),
-        "audit": audit.problems(summary),
+        "audit": audit.audit_problems(summary),
     }
 
 
@@ -123,25 +104,25 @@ def cards(summary: dict) -> list[tuple[str, str]]:
 def tables(summary: dict) -> dict[str, Sheet | None]:
     """Gathers every table, by name."""
     return {
-        "assumptions": assumptions.tabulate(summary),
-        "evidence": evidence.tabulate(summary),
-        "siblings": evidence.siblings(summary),
-        "strategies": strategies.main(summary),
-        "other_mappings": strategies.other_mappings(summary),
-        "signs": strategies.signs(summary),
-        "controlled": strategies.controlled(summary),
-        "paid": cost_tables.items(summary),
-        "sweep": cost_tables.sweep(summary),
-        "capacity": cost_tables.capacity(summary),
-        "years": regime_tables.by_year(summary),
-        "market": regime_tables.by_market(summary),
-        "folds": regime_tables.folds(summary),
-        "worst": regime_tables.worst(summary),
-        "paths": regime_tables.paths(summary),
-        "calibration": forecast_tables.calibration(summary),
-        "rank_ic": forecast_tables.rank_ic(summary),
-        "claims": forecast_tables.claims(summary),
-        "audit": audit.tabulate(summary),
+        "assumptions": assumptions.assumptions_table(summary),
+        "evidence": headline_lib.evidence_table(summary),
+        "siblings": headline_lib.siblings(summary),
+        "strategies": baselines.main(summary),
+        "other_mappings": baselines.other_mappings(summary),
+        "signs": baselines.signs(summary),
+        "controlled": baselines.controlled(summary),
+        "paid": costs.items(summary),
+        "sweep": costs.sweep(summary),
+        "capacity": costs.capacity(summary),
+        "years": regimes.by_year(summary),
+        "market": regimes.by_market(summary),
+        "folds": regimes.folds(summary),
+        "worst": regimes.worst(summary),
+        "paths": regimes.paths(summary),
+        "calibration": calibration.calibration(summary),
+        "rank_ic": calibration.rank_ic(summary),
+        "claims": calibration.claims(summary),
+        "audit": audit.audit_table(summary),
         "masked": wording.masked(summary),
     }
 
@@ -157,25 +138,25 @@ def figures(result: Result, summary: dict) -> dict[str, Markup | None]:
     )
     rules, paths = config.backtest, summary["paths"]
     charged = rules.commission_bps + rules.half_spread_bps
-    compared = strategies.without_signs(summary["comparisons"])
+    compared = baselines.without_signs(summary["comparisons"])
     return {
-        "timeline": timeline.draw(result.experiment),
-        "equity": book_plots.equity(books, dates),
-        "equity_alone": book_plots.equity_alone(books, dates),
-        "differences": risk_plots.differences(compared),
-        "costs": risk_plots.costs(summary["costs"]["sweep"], charged),
-        "capacity": risk_plots.capacity(summary["capacity"], rules.capital),
-        "exposure": book_plots.exposure(books["ensemble"], dates),
-        "regimes": regime_plots.regimes(summary["regimes"]),
-        "folds": regime_plots.folds(summary["folds"]),
+        "timeline": timeline.draw_timeline(result.experiment),
+        "equity": book_plots.draw_equity(books, dates),
+        "equity_alone": book_plots.draw_equity_alone(books, dates),
+        "differences": risk_plots.draw_differences(compared),
+        "costs": risk_plots.draw_costs(summary["costs"]["sweep"], charged),
+        "capacity": risk_plots.draw_capacity(summary["capacity"], rules.capital),
+        "exposure": book_plots.draw_exposure(books["ensemble"], dates),
+        "regimes": regime_plots.draw_regimes(summary["regimes"]),
+        "folds": regime_plots.draw_folds(summary["folds"]),
         "paths": paths
-        and regime_plots.paths(paths["sharpes"], summary["headline"]["sharpe"]),
-        "reliability": forecast_plots.reliability(summary["calibration"]),
-        "decision_mix": policy_plots.decision_mix(theses.decision, quoted, dates),
-        "claims": policy_plots.claims(
+        and regime_plots.draw_paths(paths["sharpes"], summary["headline"]["sharpe"]),
+        "reliability": forecast_plots.draw_reliability(summary["calibration"]),
+        "decision_mix": learning.draw_decision_mix(theses.decision, quoted, dates),
+        "claims": learning.draw_claims(
             theses, truth, known, quoted, list(config.claims)
         ),
-        "training": policy_plots.training(result.outcome.metrics),
+        "training": learning.draw_training(result.outcome.metrics),
     }
 
 

@@ -6,7 +6,7 @@ from thesis_rl.data import labels
 from thesis_rl.report.wording import plural
 
 
-def write(summary: dict) -> list[str]:
+def account(summary: dict) -> list[str]:
     """Tells how the policy was trained, how it was judged and how it was calibrated."""
     config, folds = summary["config"], summary["folds"]
     reach = labels.label_reach(ConfigDict(config["labels"]))

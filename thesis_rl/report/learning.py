@@ -51,7 +51,7 @@ def colours(stages: Iterable[str]) -> dict[str, str]:
 
 
 @canvas.styled
-def training(stages: dict[str, dict[str, np.ndarray]]) -> Markup | None:
+def draw_training(stages: dict[str, dict[str, np.ndarray]]) -> Markup | None:
     """Draws every training metric by step: mean over runs, and one sd around it.
 
     Args:
@@ -109,7 +109,7 @@ def mean_and_sd(runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @canvas.styled
-def decision_mix(
+def draw_decision_mix(
     decision: np.ndarray, quoted: np.ndarray, dates: pd.DatetimeIndex
 ) -> Markup:
     """Draws the shares of the five decisions over time.
@@ -144,7 +144,7 @@ def decision_mix(
 
 
 @canvas.styled
-def claims(
+def draw_claims(
     theses: Thesis,
     truth: np.ndarray,
     known: np.ndarray,
