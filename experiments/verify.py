@@ -23,9 +23,9 @@ from experiments.command import Command, run_from_shell  # noqa: E402
 
 def tabulate(found: dict) -> Table:
     """Lays out what was checked and what was right."""
-    from thesis_rl.report import audit
+    from thesis_rl.report import calibration
 
-    sheet = audit.audit_table({"theses": {"evidence": found}})
+    sheet = calibration.audit_table({"theses": {"evidence": found}})
     table = Table(box=box.SIMPLE_HEAD)
     for heading in sheet.headings:
         table.add_column(heading.title, justify="right" if table.columns else "left")

@@ -17,7 +17,7 @@ from experiments import rft
 from thesis_rl.data import panel, prices
 from thesis_rl.data.sources import treasury
 from thesis_rl.evaluation import audit as audit_lib
-from thesis_rl.report import audit
+from thesis_rl.report import calibration
 from thesis_rl.runs.record import row_of
 from thesis_rl.thesis import generate_thesis
 from thesis_rl.thesis.vocabulary import DECISION_LABELS, SECTION_NAMES
@@ -183,7 +183,7 @@ def test_bytes_that_changed_since_are_named_and_nothing_else_is_believed(
     assert f"{damage}" in problem and "fetch again" in problem
     assert found["num_problems"] == 1 and found["claims"] == found["cited"] > 0
     assert set(map(tuple, found["checks"].values())) == {(0, 0)}
-    assert audit.audit_problems({"theses": {"evidence": found}}).endswith(problem)
+    assert calibration.audit_problems({"theses": {"evidence": found}}).endswith(problem)
 
 
 # Prices off files, and events that ship with the package.
@@ -298,4 +298,4 @@ def test_a_simulated_market_has_nothing_to_cite():
     )
     assert row.citations is None
     assert "citations" not in generate_thesis(row, config.claims)["evidence"][0]
-    assert audit.audit_table({"theses": {"evidence": None}}) is None
+    assert calibration.audit_table({"theses": {"evidence": None}}) is None

@@ -12,7 +12,7 @@ from experiments import rft
 from tests.report_reader import Reader
 from thesis_rl.data import clock, events, panel, store, universe
 from thesis_rl.data.quality import gates
-from thesis_rl.report import coverage, data, lag_plot
+from thesis_rl.report import data
 
 HOSTILE = "Z<script>alert(1)</script>"
 NAMES = ["AAA", "BBB", HOSTILE]
@@ -186,11 +186,11 @@ def test_shares_are_those_of_a_loop(dataset):
                 if day.year == year and not np.isnan(dataset.close[name].iloc[t])
             ]
             expected[n, y] = np.mean(rows) if rows else np.nan
-    np.testing.assert_allclose(coverage.shares(dataset, columns), expected)
+    np.testing.assert_allclose(data.shares(dataset, columns), expected)
 
 
 def test_heat_maps_say_what_is_nowhere_and_join_names_that_agree(dataset, page):
-    price, fundamentals = coverage.heats(dataset)
+    price, fundamentals = data.heats(dataset)
     assert price.said == ["mom10, mom10_rel.", "In no row: volume_ratio."]
     assert [row[1][:2] for row in price.rows if row[0] == "BBB"] == [[None, None]]
     assert fundamentals.title == "Fundamentals"
@@ -204,21 +204,21 @@ def test_heat_maps_say_what_is_nowhere_and_join_names_that_agree(dataset, page):
         panel=dataset.panel._replace(available=jnp.asarray(everywhere)),
         close=dataset.close.fillna(1.0),
     )
-    assert coverage.heats(whole)[1].rows == [("All 3 names", [1.0, 1.0, 1.0])]
+    assert data.heats(whole)[1].rows == [("All 3 names", [1.0, 1.0, 1.0])]
     row = next(row for row in Reader(page).rows if row[:2] == ["BBB", ""])
     assert row[1:3] == ["", ""] and row[3].isdigit()
 
 
 def test_of_very_many_names_those_that_have_least_are_shown():
-    rows = [(f"N{i}", [1.0 - i / 100, None]) for i in range(coverage.MOST_NAMES + 5)]
-    kept, said = coverage._shortened(rows)
-    assert kept == rows[5:] and f"{coverage.MOST_NAMES} of {len(rows)} names" in said[0]
+    rows = [(f"N{i}", [1.0 - i / 100, None]) for i in range(data.MOST_NAMES + 5)]
+    kept, said = data._shortened(rows)
+    assert kept == rows[5:] and f"{data.MOST_NAMES} of {len(rows)} names" in said[0]
 
 
 def test_lags_fall_into_their_bins(page):
     found = tables()
-    labels = [label for _, label in lag_plot.BINS]
-    share = dict(zip(labels, lag_plot.lag_shares(found["sec"]), strict=True))
+    labels = [label for _, label in data.BINS]
+    share = dict(zip(labels, data.lag_shares(found["sec"]), strict=True))
     assert {label: part for label, part in share.items() if part} == pytest.approx(
         {
             "at once": 2 / 6,
@@ -228,9 +228,9 @@ def test_lags_fall_into_their_bins(page):
             "a year or more": 1 / 6,
         }
     )
-    before = dict(zip(labels, lag_plot.lag_shares(found["membership"]), strict=True))
+    before = dict(zip(labels, data.lag_shares(found["membership"]), strict=True))
     assert before["before"] == 1.0
-    assert not lag_plot.lag_shares(found["sec"][:0]).any()
+    assert not data.lag_shares(found["sec"][:0]).any()
     rows = {row[0]: row[1:] for row in Reader(page).rows if len(row) == 6}
     assert rows["sec"][0::2] == ["6", "0.8", "400.0"]
     assert rows["membership"] == ["3", "-1.0", "-1.0", "-1.0", "-1.0"]

@@ -8,20 +8,21 @@ from hypothesis import strategies as st
 
 from thesis_rl import stats
 from thesis_rl.evaluation.books import Book
-from thesis_rl.report import book_plots, canvas, forecast_plots, learning, regime_plots, risk_plots
+from thesis_rl.report import baselines, calibration, canvas, costs, learning, regimes
+from thesis_rl.report import headline as headline_lib
 
 
 @pytest.mark.parametrize("num_days", [1, 7, 1000, 5544])
 def test_thinned_series_keeps_its_lowest_day(num_days):
     values = np.random.default_rng(0).normal(size=num_days)
-    thin = book_plots.thin(values)
+    thin = headline_lib.thin(values)
     assert thin.min() == values.min() and thin[0] <= values[0]
-    assert min(num_days, 500) <= len(thin) <= book_plots.MAX_POINTS
+    assert min(num_days, 500) <= len(thin) <= headline_lib.MAX_POINTS
 
 
 def test_drawdown_is_as_deep_as_the_metric_says():
     returns = np.random.default_rng(0).normal(0.0, 0.02, 300)
-    deepest = book_plots.draw_drawdown(np.cumprod(1 + returns)).min()
+    deepest = headline_lib.draw_drawdown(np.cumprod(1 + returns)).min()
     assert deepest == pytest.approx(stats.max_drawdown(returns))
 
 
@@ -80,22 +81,22 @@ def test_figures_are_reproducible():
 
 
 def test_capacity_that_is_off_is_not_drawn():
-    assert risk_plots.draw_capacity([], 1e6) is None
+    assert costs.draw_capacity([], 1e6) is None
     table = [{"capital": 10.0**i, "sharpe": 3.0 - i / 3} for i in range(5, 11)]
-    svg = risk_plots.draw_capacity(table, 1e6)
+    svg = costs.draw_capacity(table, 1e6)
     assert "thousand" in svg and "run at 1 million" in svg
 
 
 def test_costs_are_drawn_where_the_book_never_varied():
     sweep = [{"bps": bps, "sharpe": None} for bps in (0.0, 2.0, 20.0)]
-    assert "charged: 5" in risk_plots.draw_costs(sweep, 5.0)
+    assert "charged: 5" in costs.draw_costs(sweep, 5.0)
 
 
 def test_differences_that_do_not_exist_are_left_out():
     nothing = {"sharpe_difference": None, "interval": [None, None]}
     known = {"sharpe_difference": 0.4, "interval": [-0.1, 0.9]}
-    assert risk_plots.draw_differences({"hold": nothing}) is None
-    svg = risk_plots.draw_differences({"hold": nothing, "equal_weight": known})
+    assert baselines.draw_differences({"hold": nothing}) is None
+    svg = baselines.draw_differences({"hold": nothing, "equal_weight": known})
     assert "equal weight" in svg and "hold" not in svg
 
 
@@ -109,14 +110,14 @@ def test_each_regime_has_its_place_and_years_stay_legible(num_years):
         "volatility": [line("low"), line("high", None)],
         "trend": [line("above")],
     }
-    svg = regime_plots.draw_regimes(tables)
+    svg = regimes.draw_regimes(tables)
     written = sum(f">{1996 + i}<" in svg for i in range(num_years))
-    assert 1 <= written <= regime_plots.MAX_LABELS and ">1996<" in svg
+    assert 1 <= written <= regimes.MAX_LABELS and ">1996<" in svg
 
 
 @pytest.mark.parametrize("headline", [None, float("nan"), 0.3])
 def test_paths_are_drawn_beside_whatever_the_headline_is(headline):
-    assert "walk-forward" in regime_plots.draw_paths([0.1, -0.4, None], headline)
+    assert "walk-forward" in regimes.draw_paths([0.1, -0.4, None], headline)
 
 
 def test_reliability_is_drawn_with_empty_bins():
@@ -126,7 +127,7 @@ def test_reliability_is_drawn_with_empty_bins():
         return {"bins": {"confidence": share, "accuracy": share, "count": count}}
 
     drawn = {"before": bins(3, 9), "temperature": bins(4), "vector": bins()}
-    svg = forecast_plots.draw_reliability(drawn)
+    svg = calibration.draw_reliability(drawn)
     assert "as the networks state them" in svg and "vector scaling" in svg
 
 
@@ -135,5 +136,8 @@ def test_a_record_of_decades_is_drawn_in_little_space():
     book = Book(*rng.normal(0.0, 0.01, (7, num_days)))
     dates = pd.bdate_range("1996-01-01", periods=num_days)
     books = {"ensemble": book, "equal_weight": book}
-    for svg in (book_plots.draw_equity(books, dates), book_plots.draw_exposure(book, dates)):
+    for svg in (
+        headline_lib.draw_equity(books, dates),
+        headline_lib.draw_exposure(book, dates),
+    ):
         assert len(svg) < 300_000

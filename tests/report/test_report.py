@@ -13,7 +13,8 @@ from tests.random_run import N, T
 from tests.report_reader import Reader
 from thesis_rl import report
 from thesis_rl.report import page as html_report
-from thesis_rl.report import markdown, wording
+from thesis_rl.report import page as page_lib
+from thesis_rl.report import sheet
 
 PATTERNS = {
     ("net", "headline_sharpe"): "{:z.2f}",
@@ -64,7 +65,7 @@ def rows_of(form, summary, page):
     if form == "html":
         rows = Reader(page).rows
     elif form == "markdown":
-        lines = markdown.markdown(summary).splitlines()
+        lines = page_lib.markdown(summary).splitlines()
         rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     else:
         lines = [line.split() for line in printed(summary).splitlines()]
@@ -157,7 +158,7 @@ def test_console_shows_of_many_signs_the_best_and_the_worst(result):
 def test_sections_follow_one_order_in_every_form(result, page):
     for found in (
         re.findall(r"<h2>(.*?)</h2>", page),
-        re.findall(r"^## (.*)$", markdown.markdown(result.summary), re.MULTILINE),
+        re.findall(r"^## (.*)$", page_lib.markdown(result.summary), re.MULTILINE),
     ):
         assert tuple(found) == ORDER
     text = " ".join(printed(result.summary).split())
@@ -176,7 +177,7 @@ def test_headline_is_the_same_sentence_everywhere(result, page):
     smallest = f"80% power is {headline['detectable_sharpe']:.2f}."
     for form in (
         " ".join(printed(result.summary).split()),
-        markdown.markdown(result.summary),
+        page_lib.markdown(result.summary),
         Reader(page).text,
     ):
         assert sentence in form and smallest in form
@@ -186,14 +187,14 @@ def test_headline_is_the_same_sentence_everywhere(result, page):
 def test_synthetic_run_says_so_first(result, page):
     assert result.summary["synthetic"]
     assert page.index("SYNTHETIC DATA") < page.index("<h1>")
-    assert markdown.markdown(result.summary).startswith("# SYNTHETIC: A run")
+    assert page_lib.markdown(result.summary).startswith("# SYNTHETIC: A run")
     planted = result.summary | {"title": "SYNTHETIC: planted"}
-    assert wording.title(planted) == "SYNTHETIC: planted"
-    assert wording.title(planted | {"synthetic": False, "title": "Real"}) == "Real"
+    assert sheet.title(planted) == "SYNTHETIC: planted"
+    assert sheet.title(planted | {"synthetic": False, "title": "Real"}) == "Real"
 
 
 def test_masked_rows_are_counted_with_their_reason(result, page):
-    rows, quoted = wording.masked(result.summary).rows, T * N - 7
+    rows, quoted = sheet.masked(result.summary).rows, T * N - 7
     assert ("Not quoted: gap", "7", f"{7 / (T * N):.1%} of rows") in rows
     assert ("Quoted, without vol", "413", "100.0% of quoted rows") in rows
     assert ("Quoted, no volume", "21", f"{21 / quoted:.1%} of quoted rows") in rows
@@ -205,7 +206,7 @@ def test_write_fills_the_folder(result, page, tmp_path):
     report.write(result, result.summary, tmp_path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page
     written = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert written == markdown.markdown(result.summary)
+    assert written == page_lib.markdown(result.summary)
 
 
 def test_summary_read_back_from_its_file_prints_the_same(result):
@@ -217,7 +218,7 @@ def test_summary_read_back_from_its_file_prints_the_same(result):
         return None if isinstance(x, float) and not math.isfinite(x) else x
 
     again = json.loads(json.dumps(stored(result.summary)))
-    assert markdown.markdown(again) == markdown.markdown(result.summary)
+    assert page_lib.markdown(again) == page_lib.markdown(result.summary)
     assert printed(again) == printed(result.summary)
 
 
@@ -230,12 +231,12 @@ def test_smallest_run_renders_without_what_it_lacks(small):
     assert ("rft", "expected") not in shown
     assert shown["sft", "expected"][1] == "–", "one seed has no spread"
     assert shown["hold", "expected"][6] == "–", "cash has no Sharpe"
-    assert "| – |" in markdown.markdown(small.summary)
+    assert "| – |" in page_lib.markdown(small.summary)
     assert "No ledger of trials was kept" in printed(small.summary)
 
 
 def test_run_without_a_headline_says_so(result):
     nothing = {"sharpe": math.nan, "interval": [math.nan, math.nan]}
     summary = result.summary | {"headline": result.summary["headline"] | nothing}
-    assert "There is no headline Sharpe" in markdown.markdown(summary)
-    assert not re.search(r"\bnan\b", markdown.markdown(summary))
+    assert "There is no headline Sharpe" in page_lib.markdown(summary)
+    assert not re.search(r"\bnan\b", page_lib.markdown(summary))

@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 from tests import random_run
 from tests.random_run import HOSTILE
 from tests.report_reader import Reader
-from thesis_rl.report import markdown
+from thesis_rl.report import page as page_lib
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_hostile_text_is_shown_not_run(result, page):
     for expected in (f"A run of {HOSTILE}", f"Survivorship of {HOSTILE}"):
         assert expected in text
     assert f"claim 0 {HOSTILE}" in text
-    rendered = MarkdownIt().render(markdown.markdown(result.summary))
+    rendered = MarkdownIt().render(page_lib.markdown(result.summary))
     assert "<script" not in rendered and "&lt;script" in rendered
 
 

@@ -5,8 +5,11 @@ import math
 import pytest
 
 from tests import random_run
-from thesis_rl.report import assumptions, costs as costs_lib, headline as headline_lib, markdown, learning, baselines, wording
-from thesis_rl.report.numbers import probability
+from thesis_rl.report import baselines, how, learning, sheet
+from thesis_rl.report import costs as costs_lib
+from thesis_rl.report import headline as headline_lib
+from thesis_rl.report import page as page_lib
+from thesis_rl.report.sheet import probability
 
 
 @pytest.fixture(scope="module")
@@ -15,18 +18,18 @@ def result():
 
 
 def test_provenance_shows_git_where_known(result):
-    shown = dict(wording.provenance(result.summary))
+    shown = dict(sheet.provenance(result.summary))
     assert shown["Git revision"] == "not known" and shown["Compile"] == "1.2 s"
     git = {"git": {"revision": "abc123", "dirty": True}}
-    shown = dict(wording.provenance(result.summary | git))
+    shown = dict(sheet.provenance(result.summary | git))
     assert shown["Git revision"] == "abc123, with uncommitted changes"
 
 
 def test_theses_written_out_are_counted(result):
-    assert wording.written(result.summary) == ""
+    assert sheet.written(result.summary) == ""
     counts = {"written": 1200, "repaired": 7, "without_evidence": 3, "stride_days": 21}
     theses = result.summary["theses"] | counts
-    page = markdown.markdown(result.summary | {"theses": theses})
+    page = page_lib.markdown(result.summary | {"theses": theses})
     assert "1,200 theses were written out, 7 of them repaired; 3 rows" in page
 
 
@@ -50,7 +53,7 @@ def test_probability_is_never_printed_as_certain(value, shown):
 )
 def test_verdict_depends_on_where_zero_lies(interval, words):
     headline = {"sharpe": 0.4, "interval": interval, "num_days": 9, "years": 1.0}
-    assert wording.verdict({"headline": headline}).endswith(f": {words}.")
+    assert sheet.verdict({"headline": headline}).endswith(f": {words}.")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,9 @@ def test_a_book_that_never_moved_is_not_deflated():
 
 def test_deflation_needs_a_ledger(result):
     bare = {k: v for k, v in result.summary.items() if k != "trials"}
-    assert "No ledger" in headline_lib.survives(bare) and headline_lib.ledger(bare) == ""
+    assert (
+        "No ledger" in headline_lib.survives(bare) and headline_lib.ledger(bare) == ""
+    )
     assert headline_lib.siblings(bare) is None
     names = [row[0] for row in headline_lib.evidence_table(bare).rows]
     assert "Deflated Sharpe ratio at N" not in names and "Sortino ratio" in names
@@ -115,12 +120,12 @@ def changed(summary, **rules):
 
 
 def test_look_ahead_is_warned_of_aloud(result):
-    assert not [x for x in assumptions.warnings(result.summary) if "same_close" in x]
+    assert not [x for x in how.warnings(result.summary) if "same_close" in x]
     cheat = changed(result.summary, same_close=True, fill_lag=0)
-    assert assumptions.warnings(cheat)[0].startswith("LOOK-AHEAD")
-    assert "Flatters: no order can do that." in str(assumptions.assumptions_table(cheat))
+    assert how.warnings(cheat)[0].startswith("LOOK-AHEAD")
+    assert "Flatters: no order can do that." in str(how.assumptions_table(cheat))
     idle = changed(result.summary, same_close=True, fill_lag=1)
-    assert "no fill made use of it" in assumptions.warnings(idle)[0]
+    assert "no fill made use of it" in how.warnings(idle)[0]
 
 
 @pytest.mark.parametrize(
@@ -142,11 +147,11 @@ def test_look_ahead_is_warned_of_aloud(result):
     ],
 )
 def test_every_assumption_follows_the_config(result, rules, words):
-    assert words in str(assumptions.assumptions_table(changed(result.summary, **rules)))
+    assert words in str(how.assumptions_table(changed(result.summary, **rules)))
 
 
 def test_a_long_only_book_borrows_and_hedges_nothing(result):
-    rows = assumptions.assumptions_table(changed(result.summary, book="long_only")).rows
+    rows = how.assumptions_table(changed(result.summary, book="long_only")).rows
     assert not {"Borrow", "Hedge of the headline"} & {row[0] for row in rows}
 
 
@@ -162,11 +167,11 @@ def test_a_long_only_book_borrows_and_hedges_nothing(result):
     ],
 )
 def test_rules_of_the_book_follow_the_config(result, rules, label, words):
-    assert words in dict(assumptions.book_rules(changed(result.summary, **rules)))[label]
+    assert words in dict(how.book_rules(changed(result.summary, **rules)))[label]
 
 
 def test_positions_held_back_are_counted(result):
-    shown = dict(assumptions.book_rules(result.summary))["Limits, of the capital"]
+    shown = dict(how.book_rules(result.summary))["Limits, of the capital"]
     assert f"held back {result.summary['costs']['clipped']:,} positions" in shown
 
 
@@ -213,7 +218,7 @@ def test_the_controlled_book_is_reported_apart(result):
 def test_of_many_delisted_names_the_rest_is_counted(result):
     gone = {f"N{i}": "2020-01-02" for i in range(13)}
     data = result.summary["data"] | {"delisted": gone}
-    shown = str(assumptions.assumptions_table(result.summary | {"data": data}))
+    shown = str(how.assumptions_table(result.summary | {"data": data}))
     assert "N9 (2020-01-02), 3 more in results.json." in shown and "N10" not in shown
 
 
@@ -226,7 +231,7 @@ def test_an_ablation_of_any_name_is_explained_by_what_it_changes(result):
         "Single networks trained with rft.entropy_coef = 0.1, sft.num_steps = 0, "
         "averaged over seeds."
     )
-    assert wording.in_order(["bold", "sft", "able", "rft"]) == [
+    assert sheet.in_order(["bold", "sft", "able", "rft"]) == [
         *("sft", "rft", "able", "bold")
     ]
     stages = ["sft", "rft", "path", *"abcde"]

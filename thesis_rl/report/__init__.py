@@ -7,9 +7,9 @@ from rich.console import Console
 from thesis_rl import files
 from thesis_rl.evaluation.judge import Result
 from thesis_rl.report import console as console_page
-from thesis_rl.report import data, page, markdown
+from thesis_rl.report import data, page
 
-__all__ = ["audit", "print_summary", "write"]
+__all__ = ["calibration", "print_summary", "write"]
 
 
 def write(result: Result, summary: dict, folder: Path) -> None:
@@ -24,7 +24,7 @@ def write(result: Result, summary: dict, folder: Path) -> None:
       OSError: the folder cannot be written.
     """
     files.write_text(folder / "report.html", page.html(result, summary))
-    files.write_text(folder / "report.md", markdown.markdown(summary))
+    files.write_text(folder / "report.md", page.markdown(summary))
     config, dataset, _, _ = result.experiment
     if not dataset.report["synthetic"]:
         data.write(dataset, folder / "data.html", config.data.events.store)

@@ -1,12 +1,160 @@
 """The table of strategies: every book, and the judged one compared with each."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from thesis_rl.report.columns import COLUMNS, CONTROLLED, EXPLANATIONS, find
-from thesis_rl.report.numbers import exists, probability
-from thesis_rl.report.sheet import Heading, Sheet
-from thesis_rl.report.wording import plural, words
-from thesis_rl.saved import flatten
+import numpy as np
+from markupsafe import Markup
+
+from thesis_rl.configs import flatten
+from thesis_rl.report import canvas, sheet
+from thesis_rl.report.canvas import BLUE, INK, MUTED
+from thesis_rl.report.sheet import (
+    Heading,
+    Sheet,
+    exists,
+    multiple,
+    percent,
+    plural,
+    probability,
+    ratio,
+    words,
+)
+
+CONTROLLED = "ensemble_cvar"  # Reported apart from the signal.
+
+
+class Column(NamedTuple):
+    """One metric of the table."""
+
+    path: tuple[str, ...]  # Where it lies under a strategy.
+    title: str
+    show: Callable[[Any], str]
+    formula: str
+    short: str = ""  # In 80 characters of console; "" leaves it out there.
+
+
+COLUMNS = (
+    Column(
+        ("net", "headline_sharpe"),
+        "Headline Sharpe",
+        ratio,
+        "Mean / sd · √252, sd with T − 1, of the daily net return in excess of cash "
+        "less Σ w·β times the equal-weight return of the same names, β trailing 252 "
+        "days and lagged; for a long-only book and the long-only baselines, of the net "
+        "return less that of the equal-weight book.",
+        "Headline",
+    ),
+    Column(
+        ("seed_sd", "net", "headline_sharpe"),
+        "± seeds",
+        ratio,
+        "Standard deviation over seeds of the headline Sharpe, with S − 1.",
+        "± sd",
+    ),
+    Column(
+        ("comparison", "sharpe_difference"),
+        "Ensemble less this",
+        ratio,
+        "Headline Sharpe of the ensemble less that of this strategy. None where a "
+        "headline is zero by definition, as that of equal weight and of cash: there "
+        "the headline's own interval says it.",
+    ),
+    Column(
+        ("comparison", "interval"),
+        "95% interval",
+        sheet.interval,
+        "Difference ± the 95% quantile of |d* − d| over 2,000 stationary bootstrap "
+        "records that draw the same days of both (Ledoit and Wolf 2008).",
+    ),
+    Column(
+        ("comparison", "p"),
+        "p",
+        probability,
+        "(1 + #{|d* − d| ≥ |d|}) / (1 + draws) of the same bootstrap: two-sided, of no "
+        "difference. Uncorrected for the number of comparisons.",
+        "p",
+    ),
+    Column(
+        ("comparison", "dm_p"),
+        "DM p",
+        probability,
+        "Diebold and Mariano (1995) with the correction of Harvey, Leybourne and "
+        "Newbold (1997), two-sided, of a day's loss −Σ w·payoff / Σ |w| of the "
+        "positions taken, payoffs in units of volatility and clipped at ±2, Bartlett "
+        "weights over the days that labels overlap. Where they overlap by weeks it "
+        "rejects a true null about one time in ten at 5%. Uncorrected.",
+    ),
+    Column(
+        ("net", "sharpe"),
+        "Sharpe",
+        ratio,
+        "Mean / sd · √252 of the daily net return in excess of cash, unhedged.",
+        "Sharpe",
+    ),
+    Column(
+        ("net", "annual_return"),
+        "Return",
+        percent,
+        "A year: V_T^(252/T) − 1, V the net worth of 1 in excess of cash, compounded "
+        "daily.",
+        "Return",
+    ),
+    Column(
+        ("net", "volatility"),
+        "Volatility",
+        percent,
+        "A year: sd · √252 of the daily net return in excess of cash, sd with T − 1.",
+        "Vol",
+    ),
+    Column(
+        ("net", "max_drawdown"),
+        "Max drawdown",
+        percent,
+        "Minimum over t of V_t / max V_s (s ≤ t) − 1, V as for the return, its start "
+        "included.",
+        "Max DD",
+    ),
+    Column(
+        ("net", "turnover"),
+        "Turnover",
+        multiple,
+        "A year: 252 · mean of Σ |w − w_drifted|, two-way, in times the capital.",
+        "Turns",
+    ),
+    Column(
+        ("gross", "headline_sharpe"),
+        "Gross",
+        ratio,
+        "The headline Sharpe before all costs, in excess of cash.",
+    ),
+)
+
+EXPLANATIONS = {
+    "ensemble": "The mean of all seeds' decision probabilities after the last stage.",
+    "rft": "Single networks after reinforcement, averaged over seeds.",
+    "rft_ensemble": "The mean of all seeds' decision probabilities, held in sleeves.",
+    "paced": "Single networks after reinforcement, traded at the folds' pace.",
+    "sft_ensemble": "The mean of all seeds' decision probabilities before it.",
+    "sft": "Single networks after imitation alone, averaged over seeds.",
+    CONTROLLED: "The ensemble, scaled down while its trailing tail loss is too large.",
+    "equal_weight": "Every quoted name, long, in equal parts.",
+    "momentum": "Long what beat the day's mean 12-1 month return, short the rest.",
+    "hold": "Always hold: cash.",
+    "best_constant": "Each fold's one decision that its training window paid best.",
+    "logistic": "Logistic regression of the decision on the features, fold by fold.",
+    "boosting": "Gradient boosting of the decision on the features, fold by fold.",
+}
+
+
+def find(record: dict, path: tuple[str, ...]) -> Any:
+    """Returns what lies at a path of a nested dictionary, or None."""
+    for key in path:
+        if key not in record:
+            return None
+        record = record[key]
+    return record
+
 
 SIGN = "sign_of_"
 MANY = (
@@ -159,3 +307,36 @@ def _is_sign(line: Line) -> bool:
 
 def _headline(line: Line) -> float | None:
     return find(line.numbers, ("net", "headline_sharpe"))
+
+
+@canvas.styled
+def draw_differences(comparisons: dict[str, dict]) -> Markup | None:
+    """Draws by how much the ensemble's headline Sharpe beats each other strategy's.
+
+    Args:
+      comparisons: of `summary["comparisons"]`, those to be drawn.
+
+    Returns:
+      SVG, or None where no difference exists.
+    """
+    drawn = {}
+    for name, found in comparisons.items():
+        numbers = np.array([found["sharpe_difference"], *found["interval"]], np.float64)
+        if np.isfinite(numbers).all():
+            drawn[name] = numbers
+    if not drawn:
+        return None
+    middle, low, high = np.array(list(drawn.values())).T
+    places = -np.arange(len(drawn))
+    figure = canvas.new(canvas.WIDE, 0.75 + 0.2 * len(drawn))
+    axes = figure.subplots()
+    axes.axvline(0.0, color=INK, linewidth=0.7)
+    axes.hlines(places, low, high, color=BLUE, linewidth=1.2, alpha=0.45)
+    axes.plot(middle, places, "o", color=BLUE, markersize=4.5)
+    axes.set_yticks(places, [words(name) for name in drawn], color=INK)
+    axes.set(ylim=(0.4 - len(drawn), 0.6), xlabel="Difference of headline Sharpe")
+    axes.set_title("Ensemble less each other strategy, 95% interval")
+    axes.grid(axis="x")
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", labelcolor=MUTED)
+    return canvas.to_svg(figure, "Difference of headline Sharpe from each strategy")

@@ -5,14 +5,22 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from thesis_rl.report import assumptions, costs, headline, calibration, regimes, baselines, wording
-from thesis_rl.report.columns import COLUMNS, find
-from thesis_rl.report.wording import plural, words
+from thesis_rl.report import (
+    baselines,
+    calibration,
+    costs,
+    headline,
+    how,
+    regimes,
+    sheet,
+)
+from thesis_rl.report.baselines import COLUMNS, find
+from thesis_rl.report.sheet import plural, words
 
 
 def write(summary: dict) -> Group:
     """Lays out the report for a terminal of 80 columns or more."""
-    loud = [Text(said, style="bold red") for said in assumptions.warnings(summary)]
+    loud = [Text(said, style="bold red") for said in how.warnings(summary)]
     said = (
         costs.break_even(summary),
         costs.capacity_off(summary),
@@ -20,12 +28,12 @@ def write(summary: dict) -> Group:
         calibration.in_short(summary),
     )
     return Group(
-        Text(wording.title(summary), style="bold"),
+        Text(sheet.title(summary), style="bold"),
         *loud,
         Text(""),
-        Text(wording.verdict(summary), style="bold"),
+        Text(sheet.verdict(summary), style="bold"),
         Text(headline.survives(summary)),
-        Text(wording.power(summary)),
+        Text(sheet.power(summary)),
         Text(""),
         table(summary),
         Text(caption(summary), style="dim"),

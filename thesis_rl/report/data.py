@@ -5,22 +5,32 @@ One HTML file that needs nothing else, like the report of a run.
 
 import os
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
+from matplotlib.axes import Axes
 
 from thesis_rl import files
-from thesis_rl.data import universe
+from thesis_rl.data import features, universe
 from thesis_rl.data.panel import Dataset
 from thesis_rl.data.quality import event_gates
 from thesis_rl.data.quality.findings import SEVERITIES
 from thesis_rl.data.sources import ALL
 from thesis_rl.data.store import manifests
-from thesis_rl.report import coverage, lag_plot, wording
+from thesis_rl.report import canvas, sheet
+from thesis_rl.report.canvas import BLUE, INK
 from thesis_rl.report.page import TEMPLATES
-from thesis_rl.report.numbers import NOTHING, count, one_decimal, percent
-from thesis_rl.report.sheet import Sheet, plain
-from thesis_rl.report.wording import plural
+from thesis_rl.report.sheet import (
+    NOTHING,
+    Sheet,
+    count,
+    one_decimal,
+    percent,
+    plain,
+    plural,
+)
 
 TITLES = {"stop": "Stops", "warn": "Warnings", "note": "Notes"}
 
@@ -62,12 +72,12 @@ def page(dataset: Dataset, said: Mapping[str, dict]) -> str:
         cards=cards(dataset),
         survivorship=survivorship(dataset),
         findings=by_severity(report.get("findings", [])),
-        facts=wording.data_facts({"data": report}),
+        facts=sheet.data_facts({"data": report}),
         sources=sources(tables, said),
         lags=lags(tables),
-        lag_figure=lag_plot.draw_lags(tables) if tables else None,
-        heats=coverage.heats(dataset),
-        masked=wording.masked({"data": report}),
+        lag_figure=draw_lags(tables) if tables else None,
+        heats=heats(dataset),
+        masked=sheet.masked({"data": report}),
         hashes=hashes(dataset, said),
     )
 
@@ -161,3 +171,142 @@ def _stored(manifest: dict) -> list[tuple[str, str, str]]:
         for file in manifest["files"]
     ]
     return [(path, "manifest, its seal", manifest["seal"]), *parts]
+
+
+GROUPS = {
+    "Prices": tuple(features.FEATURES),
+    "Fundamentals": ("f_quality", *features.FUNDAMENTALS),
+    "Insiders": ("f_insider",),
+    "News": ("f_sentiment",),
+    "Macro": features.MACRO,
+}
+MOST_NAMES = 60  # Rows of a heat map.
+
+
+class Heat(NamedTuple):
+    """How much of a feature group is there, by name and year."""
+
+    title: str
+    said: list[str]  # What is drawn, and what is not.
+    years: list[int]
+    rows: list[tuple[str, list[float | None]]]  # Shares; None where not quoted.
+
+
+def heats(dataset: Dataset) -> list[Heat]:
+    """Measures every feature group that the panel has.
+
+    A group whose names all have the same is one row, and of very many names those that
+    have least are kept.
+    """
+    names, there = dataset.feature_names, np.asarray(dataset.panel.available)
+    found = []
+    for title, group in GROUPS.items():
+        own = [i for i, name in enumerate(names) if _bare(name) in group]
+        some = [i for i in own if there[:, :, i].any()]
+        said = [", ".join(names[i] for i in some) + "."] * bool(some)
+        if nowhere := [names[i] for i in own if i not in some]:
+            said.append(f"In no row: {', '.join(nowhere)}.")
+        if some:
+            rows, cut = _shortened(_rows(dataset, some))
+            years = sorted(set(dataset.dates.year))
+            found.append(Heat(title, said + cut, years, rows))
+        elif own:
+            found.append(Heat(title, said, [], []))
+    return found
+
+
+def shares(dataset: Dataset, columns: list[int]) -> np.ndarray:
+    """Averages over features and quoted days the share that is available.
+
+    Args:
+        dataset: as built.
+        columns: of the features.
+
+    Returns:
+        [N, years], NaN in a year without a quote.
+    """
+    quoted = dataset.close.notna().to_numpy()
+    there = np.asarray(dataset.panel.available)[:, :, columns].mean(axis=-1)
+    _, starts = np.unique(dataset.dates.year, return_index=True)
+    sums, days = (np.add.reduceat(x.astype(float), starts) for x in (there, quoted))
+    share = np.divide(sums, days, out=np.full(sums.shape, np.nan), where=days > 0)
+    return share.T
+
+
+def _bare(name: str) -> str:
+    return name.removesuffix("_rel").removesuffix("_age")
+
+
+def _rows(dataset: Dataset, columns: list[int]) -> list[tuple[str, list]]:
+    return [
+        (ticker, [None if np.isnan(share) else float(share) for share in row])
+        for ticker, row in zip(dataset.tickers, shares(dataset, columns), strict=True)
+    ]
+
+
+def _shortened(
+    rows: list[tuple[str, list]],
+) -> tuple[list[tuple[str, list]], list[str]]:
+    if len(rows) > 1 and all(row == rows[0][1] for _, row in rows):
+        return [(f"All {len(rows):,} names", rows[0][1])], []
+    if len(rows) <= MOST_NAMES:
+        return rows, []
+    mean = [np.mean([share or 0.0 for share in row]) for _, row in rows]
+    least = sorted(np.argsort(mean, kind="stable")[:MOST_NAMES])
+    text = f"Shown are the {MOST_NAMES} of {len(rows):,} names that have least of it."
+    return [rows[i] for i in least], [text]
+
+
+INSTANT = 1e-9  # Days, less than any lag that is one.
+BINS = (  # From so many days on.
+    (-np.inf, "before"),
+    (0.0, "at once"),
+    (INSTANT, "the same day"),
+    (1.0, "1 day"),
+    (2.0, "2 to 3 days"),
+    (4.0, "4 to 6 days"),
+    (7.0, "1 to 2 weeks"),
+    (14.0, "2 to 4 weeks"),
+    (31.0, "1 to 3 months"),
+    (92.0, "3 to 12 months"),
+    (366.0, "a year or more"),
+)
+NUM_COLUMNS = 3
+
+
+@canvas.styled
+def draw_lags(tables: Mapping[str, pd.DataFrame]) -> Markup:
+    """Draws the distribution of each source's lags.
+
+    Args:
+        tables: events by source.
+
+    Returns:
+        SVG.
+    """
+    num_rows = -(-len(tables) // NUM_COLUMNS)
+    figure = canvas.new(canvas.WIDE, 0.2 + 2.0 * num_rows)
+    panels = figure.subplots(num_rows, NUM_COLUMNS, squeeze=False).ravel()
+    for axes, (source, events) in zip(panels, tables.items(), strict=False):
+        _bars(axes, lag_shares(events))
+        axes.set_title(source)
+    for axes in panels[len(tables) :]:
+        axes.set_visible(False)
+    return canvas.to_svg(figure, "How long after its event each row was public")
+
+
+def lag_shares(events: pd.DataFrame) -> np.ndarray:
+    """Returns the share of rows in each of `BINS`; zeros where there is no row."""
+    starts = np.array([start for start, _ in BINS])
+    place = np.searchsorted(starts, event_gates.lags(events), side="right") - 1
+    return np.bincount(place, minlength=len(BINS)) / max(len(place), 1)
+
+
+def _bars(axes: Axes, heights: np.ndarray) -> None:
+    places = -np.arange(len(BINS))
+    axes.barh(places, heights, height=0.7, color=BLUE)
+    axes.set_yticks(places, [label for _, label in BINS], color=INK)
+    axes.set(xlim=(0, 1), ylim=(0.4 - len(BINS), 0.6), xlabel="Share of rows")
+    axes.xaxis.set_major_formatter(canvas.percent_axis)
+    axes.grid(axis="x")
+    axes.grid(False, axis="y")

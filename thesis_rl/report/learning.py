@@ -22,7 +22,7 @@ from thesis_rl.report.canvas import (
     RULE,
     TEAL,
 )
-from thesis_rl.report.wording import in_order, words
+from thesis_rl.report.sheet import in_order, words
 from thesis_rl.thesis.vocabulary import DECISION_LABELS
 from thesis_rl.types import Thesis
 
