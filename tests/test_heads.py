@@ -36,7 +36,7 @@ def test_entropy_and_divergence_sum_over_both_outcomes(other):
 
 def test_certain_bits_have_finite_gradients():
     certain = jnp.array([-1e4, 1e4])
-    for fn in (policy.softplus, policy.entropy, lambda x: policy.bit_kl(x, 0.3)):
+    for fn in (policy.softplus, policy.bit_entropy, lambda x: policy.bit_kl(x, 0.3)):
         assert jnp.isfinite(jax.vmap(jax.value_and_grad(fn))(certain)[1]).all()
 
 

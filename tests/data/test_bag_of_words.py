@@ -67,7 +67,7 @@ def test_a_fit_that_does_not_converge_says_what_to_do(monkeypatch):
 
 def test_another_process_counts_and_fits_alike_to_the_bit():
     program = (
-        "import sys; from thesis_rl.data import bag_of_words as bag;"
+        "import sys; from thesis_rl.data.features import ngrams as bag;"
         "counts = bag.count(sys.argv[1].split('|'), 64);"
         "model = bag.regress(counts, [1.0, 0.0], 1.0);"
         "print(counts.toarray().tobytes().hex(), model.weights.tobytes().hex())"

@@ -305,7 +305,7 @@ def test_killed_at_any_step_leaves_the_old_store_and_a_rerun_completes(tmp_path)
     append(start, table(range(5)))
     before = store.manifest(start, "sec")
     roots, whole = killed.before_each_step(
-        "sys.path.insert(0, 'tests'); import test_store",
+        "sys.path[:0] = ['tests', 'tests/data']; import test_store",
         "test_store.append(root, test_store.table(range(3, 12)), ['b' * 64])",
         start,
         tmp_path / "attempts",
@@ -360,7 +360,7 @@ def test_full_disk_leaves_the_old_store_and_says_what_to_do(
 
 WRITER = """
 import pathlib, sys, time
-sys.path.insert(0, "tests")
+sys.path[:0] = ["tests", "tests/data"]
 import test_store
 root, first = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 (root / f"ready{first}").touch()

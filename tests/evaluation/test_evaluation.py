@@ -207,7 +207,7 @@ def test_the_order_of_tickers_changes_nothing(run, scores):
         for field, values in book._asdict().items():
             same = getattr(scores.books[name], field)
             np.testing.assert_allclose(values, same, atol=1e-6, err_msg=name)
-    judged = judge.judge(
+    judged = judge.measure(
         experiment, outcome, found, {run.final_stage: moved.mean(0)}, run.final_stage
     )
     summary = run.summary

@@ -234,5 +234,5 @@ def test_an_ablation_of_any_name_is_explained_by_what_it_changes(result):
     assert sheet.in_order(["bold", "sft", "able", "rft"]) == [
         *("sft", "rft", "able", "bold")
     ]
-    stages = ["sft", "rft", "path", *"abcde"]
+    stages = ["sft", "rft", "paced", *"abcde"]
     assert len(set(learning.colours(stages).values())) == 7

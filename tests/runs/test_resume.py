@@ -20,7 +20,7 @@ SAME = {"config": "a", "devices": "1 cpu"}
 def state(step):
     params = {"policy": {"x": jnp.full((4, 3), float(step))}}
     metrics = {"reward": jnp.arange(20.0).reshape(4, 5)}
-    return optimizer.State(params, (jnp.int32(step), {"mu": params}), None, metrics)
+    return optimizer.State(params, (jnp.int32(step), {"mu": params}), metrics)
 
 
 def test_the_last_save_of_a_stage_comes_back_as_it_was(tmp_path):

@@ -27,7 +27,6 @@ T, N, TEST_DAYS, REACH, LEAD = 70, 3, 10, 4, 15
 SETTINGS = {
     "num_seeds": 2,
     "group_size": 4,
-    "ablations": (),
     "sft.num_steps": 2,
     "rft.num_steps": 2,
     "folds.train_days": 30,
