@@ -39,6 +39,7 @@ from thesis_rl import configs, files, stats  # noqa: E402
 from thesis_rl.evaluation import books as books_lib  # noqa: E402
 from thesis_rl.evaluation import books as scores_lib  # noqa: E402
 from thesis_rl.evaluation import judge  # noqa: E402
+from thesis_rl.learning import preprocess  # noqa: E402
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 from thesis_rl.trading.backtest import Ledger  # noqa: E402
 from thesis_rl.trading.costs import line  # noqa: E402
@@ -107,9 +108,8 @@ def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
     prepared = experiment.prepare(changed)
     dataset, folds = prepared.dataset, prepared.folds
     unseen = slice(folds.test_start[0], folds.test_stop[-1])
-    true_label = np.searchsorted(
-        (0.2, 0.4, 0.6, 0.8), np.asarray(dataset.panel.score)[unseen], side="right"
-    )
+    score = np.asarray(dataset.panel.score)[unseen]
+    true_label = preprocess.label(score, preprocess.QUINTILES)
     labelled = np.asarray(dataset.panel.labelled)[unseen]
     fits = {"ridge": baselines_lib.ridge}
     if boosting:

@@ -232,13 +232,24 @@ def sample(key: jax.Array, logits: Logits) -> Thesis:
     return from_uniforms(jax.random.uniform(key, (draws,)), logits)
 
 
-def mode(logits: Logits) -> Thesis:
-    """Returns the single most likely thesis."""
-    return Thesis(
-        sections=logits.sections > 0,
-        claims=logits.claims > 0,
-        decision=jnp.argmax(logits.decision, axis=0).astype(jnp.int32),
-    )
+def mode(
+    sections: jax.Array,
+    claims: jax.Array,
+    decision: jax.Array,
+    cutoffs: jax.Array | float = 0.5,
+) -> Thesis:
+    """Returns the likeliest thesis of every row, its claims cut where they hold.
+
+    Args:
+      sections: [..., P] probabilities.
+      claims: [..., C] probabilities.
+      decision: [..., A] probabilities.
+      cutoffs: [..., C], the least probability at which a claim is asserted.
+
+    Returns:
+      `Thesis` with the same leading axes.
+    """
+    return Thesis(sections > 0.5, claims >= cutoffs, decision.argmax(axis=-1))
 
 
 @jax.custom_jvp

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+PERIODS_A_YEAR = 252  # Sessions, wherever something is annualised.
+
 Params = Any  # A pytree of float32 arrays.
 Metrics = dict[str, jax.Array]  # Scalars; scan and vmap add leading axes.
 

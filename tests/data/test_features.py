@@ -247,3 +247,28 @@ def test_relative_to_the_members_of_the_day():
     plain = compute_one(prices, "mom10").astype(float)
     expected = plain - plain[:, :2].mean(axis=1, keepdims=True)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", features.FEATURES)
+def test_a_feature_rests_on_the_sessions_that_its_entry_names(name):
+    """And on each of them: what would be cited too little or too much shows here."""
+    entry, day = features.FEATURES[name], 270
+    rng = np.random.default_rng(0)
+    dates = pd.bdate_range("2020-01-01", periods=day + 1)
+    drawn = pd.DataFrame({"A": np.exp(0.05 * rng.normal(size=day + 1).cumsum())}, dates)
+    volume = pd.DataFrame({"A": rng.uniform(1, 2, day + 1)}, dates)
+
+    def value(field, changed=()):
+        frames = {"close": drawn.copy(), "volume": volume.copy()}
+        frames[field].iloc[list(changed)] *= 10.0  # Above every maximum.
+        made = Prices(frames["close"], frames["volume"], {}, {})
+        return features.compute(made, (name,))[0][day, 0, 0]
+
+    back = range(day + 1) if entry.back is None else entry.back
+    named = {day - sessions for sessions in back}
+    others = sorted(set(range(day + 1)) - named)
+    before = value(entry.field)
+    assert np.isfinite(before) and value(entry.field, others) == before
+    far = max(named) if entry.back is None else min(named)
+    for one in (far, day - min(back)):
+        assert value(entry.field, [one]) != before

@@ -35,7 +35,7 @@ def flat():
 
 def test_the_headline_has_each_number_of_its_own_function(returns):
     found = inference.headline(key(), book(returns), hold_days=21)
-    daily = stats.sharpe(returns, periods_per_year=1)
+    daily = stats.sharpe(returns, periods_a_year=1)
     moments = stats.skewness(returns), stats.kurtosis(returns)
     assert found["sharpe"] == pytest.approx(daily * math.sqrt(252))
     assert found["psr"] == stats.probabilistic_sharpe(daily, 0.0, T, *moments)

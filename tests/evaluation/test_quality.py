@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from thesis_rl import policy
 from thesis_rl.evaluation import theses
 from thesis_rl.types import Thesis
 
@@ -14,20 +15,20 @@ def test_the_mode_asserts_a_claim_at_its_cutoff_and_above():
     claims = np.array([[0.7, 0.7, 0.7], [0.69, 0.71, 1.0]])
     decision = np.array([[0.1, 0.2, 0.3, 0.3, 0.1]])
     cutoffs = np.array([0.7, 0.5, 2.0])  # The last one is never asserted.
-    found = theses.mode(sections, claims, decision, cutoffs)
+    found = policy.mode(sections, claims, decision, cutoffs)
     np.testing.assert_array_equal(found.sections, [[False, True]])
     np.testing.assert_array_equal(
         found.claims, [[True, True, False], [False, True, False]]
     )
     np.testing.assert_array_equal(found.decision, [2])
-    plain = theses.mode(sections, np.array([[0.49, 0.5, 0.51]]), decision)
+    plain = policy.mode(sections, np.array([[0.49, 0.5, 0.51]]), decision)
     np.testing.assert_array_equal(plain.claims, [[False, True, True]])
 
 
 def test_cutoffs_may_differ_by_day():
     claims = np.full((2, 3, 1), 0.6)
     cutoffs = np.array([0.5, 0.7])[:, None, None]
-    found = theses.mode(claims, claims, np.ones((2, 3, 5)), cutoffs)
+    found = policy.mode(claims, claims, np.ones((2, 3, 5)), cutoffs)
     np.testing.assert_array_equal(found.claims[..., 0], [[True] * 3, [False] * 3])
 
 

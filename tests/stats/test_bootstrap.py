@@ -140,7 +140,7 @@ def test_interval_of_independent_normals_is_the_closed_form(returns):
 
 
 def test_interval_is_annual_by_the_root_of_the_year(returns):
-    daily = np.array(stats.sharpe_bootstrap(KEY, returns, periods_per_year=1))
+    daily = np.array(stats.sharpe_bootstrap(KEY, returns, periods_a_year=1))
     annual = stats.sharpe_bootstrap(KEY, returns)
     np.testing.assert_allclose(annual, daily * math.sqrt(252))
 
@@ -217,7 +217,7 @@ def coverage(records, truth, num_draws):
     bounds = np.array(
         [
             stats.sharpe_bootstrap(
-                jax.random.key(seed), record, num_draws, periods_per_year=1
+                jax.random.key(seed), record, num_draws, periods_a_year=1
             )
             for seed, record in enumerate(records)
         ]

@@ -225,7 +225,7 @@ def test_interval_uses_biased_skew_and_raw_kurtosis():
         skew=scipy.stats.skew(record, bias=True),
         kurtosis=scipy.stats.kurtosis(record, bias=True, fisher=False),
     )
-    low, high = stats.sharpe_interval(record, 0.9, periods_per_year=12)
+    low, high = stats.sharpe_interval(record, 0.9, periods_a_year=12)
     assert (low, high) == pytest.approx(
         tuple(
             (sr + z * error) * math.sqrt(12) for z in scipy.stats.norm.ppf([0.05, 0.95])

@@ -16,17 +16,6 @@ from thesis_rl.data.prices import adjust
 from thesis_rl.data.prices.frames import Prices
 
 Citation = dict[str, Any]
-# Sessions back from the day whose close a feature rests on; all others rest on every
-# close since the first.
-CLOSES = {
-    "mom10": (10, 0),
-    "mom30": (30, 0),
-    "f_momentum": (252, 21),
-    "vol": range(60, -1, -1),
-    "sma50_gap": range(49, -1, -1),
-    "sma200_gap": range(199, -1, -1),
-    "drawdown": range(251, -1, -1),
-}
 ACTIONS = ("split", "dividend")
 
 
@@ -59,8 +48,7 @@ def of_row(
 def _prices(evidence: Evidence, feature: str, day: int, name: int) -> list[Citation]:
     """Cites closes, or volumes; splits and dividends between them too."""
     prices = evidence.prices
-    field = "volume" if feature == "volume_ratio" else "close"
-    back = range(19, -1, -1) if field == "volume" else CLOSES.get(feature)
+    _, back, field = features.FEATURES[feature]
     days = np.arange(day + 1) if back is None else day - np.array(back)
     if "bars" not in evidence.tables:
         return _quotes(prices, name, field, days)

@@ -10,7 +10,7 @@ from thesis_rl import stats
 from thesis_rl.trading import portfolio
 from thesis_rl.trading.backtest import DAYS_A_YEAR, Ledger
 from thesis_rl.trading.costs import line
-from thesis_rl.types import Market
+from thesis_rl.types import PERIODS_A_YEAR, Market
 from thesis_rl.walk_forward import baselines
 from thesis_rl.walk_forward.experiment import Experiment
 from thesis_rl.walk_forward.program import Outcome
@@ -150,7 +150,7 @@ def _metrics(returns, headline, turnover) -> dict[str, float]:
         "annual_return": stats.annual_return(returns),
         "volatility": stats.volatility(returns),
         "max_drawdown": stats.max_drawdown(returns),
-        "turnover": float(turnover.mean() * 252),
+        "turnover": float(turnover.mean() * PERIODS_A_YEAR),
     }
 
 
@@ -272,7 +272,9 @@ def fold_table(
                 "fold": i,
                 "train": _span(dataset.dates, start, stop),
                 "test": _span(dataset.dates, first, last),
-                "headline_return": float(book.headline_net[days].mean() * 252),
+                "headline_return": float(
+                    book.headline_net[days].mean() * PERIODS_A_YEAR
+                ),
                 "headline_sharpe": stats.sharpe(book.headline_net[days]),
                 "seed_sharpes": [
                     stats.sharpe(b.headline_net[days]) for b in seed_books

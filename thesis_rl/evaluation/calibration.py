@@ -3,7 +3,7 @@
 import numpy as np
 
 from thesis_rl import stats
-from thesis_rl.learning import calibration
+from thesis_rl.learning import calibration, preprocess
 from thesis_rl.learning.calibration import Calibrator, Scaling
 
 NUM_BINS = 15
@@ -41,7 +41,7 @@ def labels(score: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
       Decision labels [T', N].
     """
     cuts = np.repeat(thresholds[:-1], len(score) // (len(thresholds) - 1), axis=0)
-    return (score[..., None] >= cuts[:, None, :]).sum(axis=-1)
+    return preprocess.label(score, cuts.T[..., None])
 
 
 def measure(probabilities: np.ndarray, label: np.ndarray) -> dict:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from thesis_rl import stats
 from thesis_rl.evaluation.books import Book
+from thesis_rl.types import PERIODS_A_YEAR
 
-YEAR = 252
 NUM_DRAWS = 2000
 ROUNDING = 1e-7  # Daily returns no further apart are one book, in float32.
 STATISTICS = 2**31 - 1  # No training seed has this number.
@@ -43,7 +43,7 @@ def headline(key: jax.Array, book: Book, hold_days: int) -> dict:
     mean_block = max(stats.optimal_block_length(returns), hold_days)
     interval = stats.sharpe_bootstrap(key, returns, mean_block=mean_block)
     moments = stats.skewness(returns), stats.kurtosis(returns)
-    daily = sharpe / math.sqrt(YEAR)
+    daily = sharpe / math.sqrt(PERIODS_A_YEAR)
     track_record = stats.min_track_record(daily, 0.0, *moments)
     return {
         "sharpe": sharpe,
@@ -54,7 +54,7 @@ def headline(key: jax.Array, book: Book, hold_days: int) -> dict:
         "skew": moments[0],
         "kurtosis": moments[1],
         "psr": stats.probabilistic_sharpe(daily, 0.0, num_days, *moments),
-        "min_track_record_years": track_record / YEAR,
+        "min_track_record_years": track_record / PERIODS_A_YEAR,
         "sortino": stats.sortino(returns),
         "calmar": stats.calmar(returns),
         "max_drawdown": stats.max_drawdown(returns),
@@ -62,7 +62,7 @@ def headline(key: jax.Array, book: Book, hold_days: int) -> dict:
         "conditional_value_at_risk": stats.conditional_value_at_risk(returns),
         "detectable_sharpe": stats.detectable_sharpe(num_days),
         "num_days": num_days,
-        "years": num_days / YEAR,
+        "years": num_days / PERIODS_A_YEAR,
     }
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from thesis_rl import policy
 from thesis_rl.evaluation import books as scores_lib
 from thesis_rl.evaluation import calibration as calibration_lib
 from thesis_rl.evaluation import inference, regimes, sensitivity
@@ -208,11 +209,11 @@ def measure_theses(
         np.asarray(x)[days] for x in (panel.truth, panel.known, market.eligible)
     )
     by_stage = {
-        stage: theses_lib.measure(theses_lib.mode(*f[:3]), truth, known, rows)
+        stage: theses_lib.measure(policy.mode(*f[:3]), truth, known, rows)
         for stage, f in forecasts.items()
     }
     cutoffs = calibration_lib.cutoffs(outcome.calibrators, len(rows))
-    theses = theses_lib.mode(*forecasts[final][:3], cutoffs)
+    theses = policy.mode(*forecasts[final][:3], cutoffs)
     measured = theses_lib.measure(theses, truth, known, rows)
     return theses, {**measured, "by_stage": by_stage}
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from thesis_rl import stats
-from thesis_rl.types import Fold
+from thesis_rl.types import PERIODS_A_YEAR, Fold
 
 LAG = 2
 VOLATILITY_WINDOW = 63
@@ -163,7 +163,7 @@ def _line(regime: str, returns: np.ndarray) -> dict:
     return {
         "regime": regime,
         "days": len(returns),
-        "return": float(returns.mean() * 252),
+        "return": float(returns.mean() * PERIODS_A_YEAR),
         "sharpe": stats.sharpe(returns) if enough else math.nan,
         "interval": list(interval),
     }

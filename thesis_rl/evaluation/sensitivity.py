@@ -13,16 +13,17 @@ from thesis_rl.evaluation.books import (
 )
 from thesis_rl.trading.books import CAPITALS, COST_SWEEP_BPS, Sensitivity
 from thesis_rl.trading.costs import Ledger, line
-from thesis_rl.types import Market
+from thesis_rl.types import PERIODS_A_YEAR, Market
 
-YEAR = 252
 ITEMS = ("commission", "half_spread", "impact", "borrow", "interest")
 
 
 def cost_items(ledger: Ledger) -> dict[str, float]:
     """Returns what a book paid a year for each kind of cost, and its cash earned."""
     return {
-        name: float(np.asarray(getattr(ledger, name), np.float64).mean() * YEAR)
+        name: float(
+            np.asarray(getattr(ledger, name), np.float64).mean() * PERIODS_A_YEAR
+        )
         for name in ITEMS
     }
 

@@ -5,26 +5,6 @@ import numpy as np
 from thesis_rl.types import Thesis
 
 
-def mode(
-    sections: np.ndarray,
-    claims: np.ndarray,
-    decision: np.ndarray,
-    cutoffs: np.ndarray | float = 0.5,
-) -> Thesis:
-    """Returns the likeliest thesis of every row, its claims cut where they hold.
-
-    Args:
-      sections: [..., P] probabilities.
-      claims: [..., C] probabilities.
-      decision: [..., A] probabilities.
-      cutoffs: [..., C], the least probability at which a claim is asserted.
-
-    Returns:
-      `Thesis` with the same leading axes.
-    """
-    return Thesis(sections > 0.5, claims >= cutoffs, decision.argmax(axis=-1))
-
-
 def measure(
     thesis: Thesis, truth: np.ndarray, known: np.ndarray, rows: np.ndarray
 ) -> dict[str, float]:

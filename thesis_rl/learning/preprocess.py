@@ -112,9 +112,16 @@ def inputs(features: jax.Array, available: jax.Array, scaler: Scaler) -> jax.Arr
 
 
 def label(score: jax.Array, thresholds: jax.Array) -> jax.Array:
-    """Cuts a score [] into a decision label, 0 (strong sell) to A - 1."""
-    above = jax.vmap(lambda threshold: score >= threshold)(thresholds)
-    return above.sum(0).astype(jnp.int32)
+    """Cuts scores into decision labels, 0 to A - 1; a bound belongs to those above.
+
+    Args:
+      score: of any shape, of JAX or NumPy.
+      thresholds: [A - 1], or each of a shape that fits the scores'.
+
+    Returns:
+      int32, of the shape of `score`.
+    """
+    return sum((score >= cut).astype("int32") for cut in thresholds)
 
 
 def draw(

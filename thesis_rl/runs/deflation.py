@@ -21,6 +21,7 @@ from thesis_rl.evaluation.judge import Result
 from thesis_rl.runs import folder, trials
 from thesis_rl.runs.fingerprint import config_hash, data_hash, file_hash
 from thesis_rl.runs.trials import Trial
+from thesis_rl.types import PERIODS_A_YEAR
 from thesis_rl.walk_forward.experiment import Experiment
 
 MIN_COMMON_DAYS = 60  # Fewer tell little about how two trials move together.
@@ -80,7 +81,7 @@ def summarise(
         "num_changed_reruns": _changed_reruns(lines, tried),
         "trial_sd": trial_sd,
         "min_backtest_years": stats.min_backtest_length(
-            current.sharpe * math.sqrt(252), len(tried)
+            current.sharpe * math.sqrt(PERIODS_A_YEAR), len(tried)
         ),
         "psr": _deflated(current, None, 1),
         "dsr": _deflated(current, trial_sd, len(tried)),
@@ -192,7 +193,7 @@ def _describe(
             "title": t.title,
             "config_hash": t.config_hash[:12],
             "data_hash": t.data_hash[:12],
-            "sharpe": t.sharpe * math.sqrt(252),
+            "sharpe": t.sharpe * math.sqrt(PERIODS_A_YEAR),
             "first_time": first_time[t.key],
             "returns": faults.get(t.key, otherwise),
         }

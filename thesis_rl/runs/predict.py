@@ -15,7 +15,6 @@ from ml_collections import FrozenConfigDict
 
 from thesis_rl import policy
 from thesis_rl.data.panel import Dataset, build
-from thesis_rl.evaluation import theses as theses_lib
 from thesis_rl.learning import calibration, network, preprocess
 from thesis_rl.learning.calibration import Scaling
 from thesis_rl.learning.preprocess import Scaler
@@ -184,7 +183,7 @@ def predict(
         ),
     )
     calibrators = run.arrays["calibrators"]
-    mode = theses_lib.mode(*forecasts[:3], calibrators["cutoffs"][index])
+    mode = policy.mode(*forecasts[:3], calibrators["cutoffs"][index])
     scaling = calibrators[run.config.calibration.scaling]
     calibrated = calibration.apply(
         Scaling(**{k: x[index] for k, x in scaling.items()}), forecasts.decision

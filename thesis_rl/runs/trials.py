@@ -65,7 +65,7 @@ def moments(returns: np.ndarray) -> dict[str, float]:
       ValueError: a return is not finite.
     """
     return {
-        "sharpe": stats.sharpe(returns, periods_per_year=1),
+        "sharpe": stats.sharpe(returns, periods_a_year=1),
         "num_obs": len(returns),
         "skew": stats.skewness(returns),
         "kurtosis": stats.kurtosis(returns),

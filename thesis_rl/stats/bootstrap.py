@@ -11,6 +11,7 @@ import numpy as np
 
 from thesis_rl.stats import performance
 from thesis_rl.stats.checks import finite_array, share
+from thesis_rl.types import PERIODS_A_YEAR
 
 _TINY = 1e-12  # A standard deviation below this is rounding, not risk.
 _CELLS_AT_ONCE = 2**21  # Days times draws held in memory, about 50 MB of work.
@@ -202,7 +203,7 @@ def sharpe_bootstrap(
     mean_block: float | None = None,
     min_block: float = 1.0,
     confidence: float = 0.95,
-    periods_per_year: float = 252,
+    periods_a_year: float = PERIODS_A_YEAR,
 ) -> tuple[float, float]:
     """Returns SR ± the quantile of |SR* − SR| over the draws, an annual interval.
 
@@ -219,7 +220,7 @@ def sharpe_bootstrap(
       mean_block: expected block, in periods; the optimal length where None.
       min_block: the least it may be; give the holding period.
       confidence: chance that the interval covers the truth, in (0, 1).
-      periods_per_year: q.
+      periods_a_year: q.
 
     Returns:
       Low and high; both NaN where the Sharpe ratio of the record, or of a draw, does
@@ -231,14 +232,14 @@ def sharpe_bootstrap(
     """
     returns = performance.finite_record(returns)
     share("confidence", confidence)
-    sr = performance.sharpe(returns, periods_per_year)
+    sr = performance.sharpe(returns, periods_a_year)
     if math.isnan(sr):
         return math.nan, math.nan
     if mean_block is None:
         mean_block = optimal_block_length(returns)
     block = max(min_block, mean_block)
     draws = _sharpe_draws(key, returns[:, None], block, num_draws)[:, 0]
-    error = np.abs(draws * math.sqrt(periods_per_year) - sr)
+    error = np.abs(draws * math.sqrt(periods_a_year) - sr)
     reach = float(np.quantile(error, confidence))
     return sr - reach, sr + reach
 
@@ -251,7 +252,7 @@ def sharpe_difference_bootstrap(
     mean_block: float | None = None,
     min_block: float = 1.0,
     confidence: float = 0.95,
-    periods_per_year: float = 252,
+    periods_a_year: float = PERIODS_A_YEAR,
 ) -> tuple[float, float, float, float]:
     """Returns SR_a − SR_b, its symmetric bootstrap interval, and the test of zero.
 
@@ -269,7 +270,7 @@ def sharpe_difference_bootstrap(
       mean_block: expected block, in periods; the optimal length where None.
       min_block: the least it may be; give the holding period.
       confidence: chance that the interval covers the truth, in (0, 1).
-      periods_per_year: q.
+      periods_a_year: q.
 
     Returns:
       Difference, low, high (all annual) and p, two-sided; all NaN where a Sharpe
@@ -294,7 +295,7 @@ def sharpe_difference_bootstrap(
         )
     block = max(min_block, mean_block)
     found = sharpe_differences_bootstrap(
-        key, pair[0], pair[1][:, None], block, num_draws, confidence, periods_per_year
+        key, pair[0], pair[1][:, None], block, num_draws, confidence, periods_a_year
     )
     return tuple(float(values[0]) for values in found)
 
@@ -306,7 +307,7 @@ def sharpe_differences_bootstrap(
     mean_block: float,
     num_draws: int = 2000,
     confidence: float = 0.95,
-    periods_per_year: float = 252,
+    periods_a_year: float = PERIODS_A_YEAR,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Compares one record with several, all drawn on the same days at once.
 
@@ -317,7 +318,7 @@ def sharpe_differences_bootstrap(
       mean_block: expected block, in periods.
       num_draws: number of bootstrap records.
       confidence: chance that each interval covers its truth, in (0, 1).
-      periods_per_year: q.
+      periods_a_year: q.
 
     Returns:
       As `sharpe_difference_bootstrap`, each [k]; the intervals are each for itself.
@@ -327,16 +328,14 @@ def sharpe_differences_bootstrap(
     """
     share("confidence", confidence)
     records = np.column_stack([a, others])
-    sharpes = np.array([performance.sharpe(r, periods_per_year) for r in records.T])
+    sharpes = np.array([performance.sharpe(r, periods_a_year) for r in records.T])
     differences = sharpes[0] - sharpes[1:]
     found = np.full((4, len(differences)), math.nan)
     exist = np.flatnonzero(~np.isnan(differences))
     if not exist.size:
         return tuple(found)
     used = records[:, np.append(0, exist + 1)]
-    draws = _sharpe_draws(key, used, mean_block, num_draws) * math.sqrt(
-        periods_per_year
-    )
+    draws = _sharpe_draws(key, used, mean_block, num_draws) * math.sqrt(periods_a_year)
     difference = differences[exist]
     error = np.abs(draws[:, :1] - draws[:, 1:] - difference[None])
     reach = np.quantile(error, confidence, axis=0)

@@ -8,17 +8,19 @@ import math
 
 import numpy as np
 
+from thesis_rl.types import PERIODS_A_YEAR
+
 _TINY = 1e-12  # A standard deviation below this is rounding, not risk.
 
 
 def sharpe(
-    returns: np.ndarray, periods_per_year: float = 252, risk_free: float = 0.0
+    returns: np.ndarray, periods_a_year: float = PERIODS_A_YEAR, risk_free: float = 0.0
 ) -> float:
     """Returns the annual Sharpe ratio, (mean − rf)/sd · √q, sd with T − 1.
 
     Args:
       returns: [T].
-      periods_per_year: q.
+      periods_a_year: q.
       risk_free: rf, the return of cash a period.
 
     Returns:
@@ -27,11 +29,11 @@ def sharpe(
     returns = finite_record(returns)
     if len(returns) < 2 or (sd := returns.std(ddof=1)) < _TINY:
         return math.nan
-    return float((returns.mean() - risk_free) / sd * math.sqrt(periods_per_year))
+    return float((returns.mean() - risk_free) / sd * math.sqrt(periods_a_year))
 
 
 def sortino(
-    returns: np.ndarray, periods_per_year: float = 252, target: float = 0.0
+    returns: np.ndarray, periods_a_year: float = PERIODS_A_YEAR, target: float = 0.0
 ) -> float:
     """Returns the annual Sortino ratio, (mean − MAR)·q / (√(mean(d²))·√q).
 
@@ -39,7 +41,7 @@ def sortino(
 
     Args:
       returns: [T].
-      periods_per_year: q.
+      periods_a_year: q.
       target: MAR, the return a period below which a period counts as a loss.
 
     Returns:
@@ -51,18 +53,18 @@ def sortino(
     downside = math.sqrt(np.square(np.minimum(returns - target, 0.0)).mean())
     if downside < _TINY:
         return math.nan
-    return float((returns.mean() - target) / downside * math.sqrt(periods_per_year))
+    return float((returns.mean() - target) / downside * math.sqrt(periods_a_year))
 
 
-def volatility(returns: np.ndarray, periods_per_year: float = 252) -> float:
+def volatility(returns: np.ndarray, periods_a_year: float = PERIODS_A_YEAR) -> float:
     """Returns the annual standard deviation, sd · √q; NaN where T < 2."""
     returns = finite_record(returns)
     if len(returns) < 2:
         return math.nan
-    return float(returns.std(ddof=1) * math.sqrt(periods_per_year))
+    return float(returns.std(ddof=1) * math.sqrt(periods_a_year))
 
 
-def annual_return(returns: np.ndarray, periods_per_year: float = 252) -> float:
+def annual_return(returns: np.ndarray, periods_a_year: float = PERIODS_A_YEAR) -> float:
     """Returns the compound annual growth rate, V_T^(q/T) − 1; NaN where T = 0.
 
     Raises:
@@ -71,7 +73,7 @@ def annual_return(returns: np.ndarray, periods_per_year: float = 252) -> float:
     wealth = _wealth(returns)
     if len(wealth) == 1:
         return math.nan
-    return float(wealth[-1] ** (periods_per_year / (len(wealth) - 1)) - 1.0)
+    return float(wealth[-1] ** (periods_a_year / (len(wealth) - 1)) - 1.0)
 
 
 def max_drawdown(returns: np.ndarray) -> float:
@@ -86,7 +88,7 @@ def max_drawdown(returns: np.ndarray) -> float:
     return float((wealth / np.maximum.accumulate(wealth) - 1.0).min())
 
 
-def calmar(returns: np.ndarray, periods_per_year: float = 252) -> float:
+def calmar(returns: np.ndarray, periods_a_year: float = PERIODS_A_YEAR) -> float:
     """Returns CAGR/|MDD|; NaN where T < 2 or nothing was ever lost.
 
     Raises:
@@ -95,7 +97,7 @@ def calmar(returns: np.ndarray, periods_per_year: float = 252) -> float:
     drawdown = max_drawdown(returns)
     if len(returns) < 2 or drawdown == 0.0:
         return math.nan
-    return annual_return(returns, periods_per_year) / -drawdown
+    return annual_return(returns, periods_a_year) / -drawdown
 
 
 def value_at_risk(returns: np.ndarray, level: float = 0.95) -> float:

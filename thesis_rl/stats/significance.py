@@ -13,6 +13,7 @@ import numpy as np
 
 from thesis_rl.stats import performance
 from thesis_rl.stats.checks import share
+from thesis_rl.types import PERIODS_A_YEAR
 
 _NORMAL = NormalDist()
 
@@ -43,14 +44,16 @@ def sharpe_standard_error(
 
 
 def sharpe_interval(
-    returns: np.ndarray, confidence: float = 0.95, periods_per_year: float = 252
+    returns: np.ndarray,
+    confidence: float = 0.95,
+    periods_a_year: float = PERIODS_A_YEAR,
 ) -> tuple[float, float]:
     """Returns (SR ± z·se)·√q, a normal interval for the true annual Sharpe ratio.
 
     Args:
       returns: [T], independent periods.
       confidence: chance that the interval covers the truth, in (0, 1).
-      periods_per_year: q.
+      periods_a_year: q.
 
     Returns:
       Low and high; both NaN where the Sharpe ratio or its error is.
@@ -59,18 +62,21 @@ def sharpe_interval(
       ValueError: a return is not finite, or `confidence` lies outside (0, 1).
     """
     share("confidence", confidence)
-    sr = performance.sharpe(returns, periods_per_year=1)
+    sr = performance.sharpe(returns, periods_a_year=1)
     if math.isnan(sr):
         return math.nan, math.nan
     moments = performance.skewness(returns), performance.kurtosis(returns)
     error = sharpe_standard_error(sr, len(returns), *moments)
     reach = _NORMAL.inv_cdf(0.5 + confidence / 2) * error
-    root = math.sqrt(periods_per_year)
+    root = math.sqrt(periods_a_year)
     return (sr - reach) * root, (sr + reach) * root
 
 
 def detectable_sharpe(
-    num_obs: int, power: float = 0.8, size: float = 0.05, periods_per_year: float = 252
+    num_obs: int,
+    power: float = 0.8,
+    size: float = 0.05,
+    periods_a_year: float = PERIODS_A_YEAR,
 ) -> float:
     """Returns (z_{1−size/2} + z_power)·√(q/T), an annual Sharpe ratio.
 
@@ -82,7 +88,7 @@ def detectable_sharpe(
       num_obs: T.
       power: in (0, 1).
       size: in (0, 1).
-      periods_per_year: q.
+      periods_a_year: q.
 
     Raises:
       ValueError: T < 1, or a probability lies outside (0, 1).
@@ -92,7 +98,7 @@ def detectable_sharpe(
     if num_obs < 1:
         raise ValueError(f"num_obs must be at least 1, got {num_obs}")
     reach = _NORMAL.inv_cdf(1 - size / 2) + _NORMAL.inv_cdf(power)
-    return reach * math.sqrt(periods_per_year / num_obs)
+    return reach * math.sqrt(periods_a_year / num_obs)
 
 
 def probabilistic_sharpe(
@@ -183,7 +189,7 @@ def autocorrelations(returns: np.ndarray, num_lags: int) -> np.ndarray:
     return np.array([r[k:] @ r[:-k] for k in range(1, num_lags + 1)]) / (r @ r)
 
 
-def lo_annualisation(autocorrelations: np.ndarray, periods_per_year: int) -> float:
+def lo_annualisation(autocorrelations: np.ndarray, periods_a_year: int) -> float:
     """Returns η(q) = q/√(q + 2·Σ_{k=1}^{q−1} (q − k)·ρ_k), by which SR becomes annual.
 
     Lo (2002), "The Statistics of Sharpe Ratios". It is √q where nothing is
@@ -192,7 +198,7 @@ def lo_annualisation(autocorrelations: np.ndarray, periods_per_year: int) -> flo
     Args:
       autocorrelations: ρ from lag 1 on, [lags]. Lags not given are taken as zero;
         those of q and beyond are no part of the equation.
-      periods_per_year: q, a whole number.
+      periods_a_year: q, a whole number.
 
     Returns:
       The factor; NaN where the radicand is not positive.
@@ -200,11 +206,9 @@ def lo_annualisation(autocorrelations: np.ndarray, periods_per_year: int) -> flo
     Raises:
       ValueError: q is no whole number of at least 1, or a ρ is NaN or outside [−1, 1].
     """
-    q, rho = int(periods_per_year), np.asarray(autocorrelations, np.float64)
-    if q < 1 or q != periods_per_year:
-        raise ValueError(
-            f"periods_per_year must be a whole number, got {periods_per_year}"
-        )
+    q, rho = int(periods_a_year), np.asarray(autocorrelations, np.float64)
+    if q < 1 or q != periods_a_year:
+        raise ValueError(f"periods_a_year must be a whole number, got {periods_a_year}")
     if rho.ndim != 1:
         raise ValueError(f"want autocorrelations of shape [lags], got {rho.shape}")
     if (bad := np.flatnonzero(~(np.abs(rho) <= 1.0))).size:
@@ -214,7 +218,7 @@ def lo_annualisation(autocorrelations: np.ndarray, periods_per_year: int) -> flo
     return q / math.sqrt(radicand) if radicand > 0.0 else math.nan
 
 
-def lo_sharpe(returns: np.ndarray, periods_per_year: int = 252) -> float:
+def lo_sharpe(returns: np.ndarray, periods_a_year: int = PERIODS_A_YEAR) -> float:
     """Returns SR·η(q), the annual Sharpe ratio of autocorrelated returns of Lo (2002).
 
     Autocorrelations end at `newey_west_bandwidth`. Beside `sharpe`, which is SR·√q,
@@ -222,7 +226,7 @@ def lo_sharpe(returns: np.ndarray, periods_per_year: int = 252) -> float:
 
     Args:
       returns: [T].
-      periods_per_year: q, a whole number.
+      periods_a_year: q, a whole number.
 
     Returns:
       The ratio; NaN where `sharpe` or `lo_annualisation` is.
@@ -230,11 +234,11 @@ def lo_sharpe(returns: np.ndarray, periods_per_year: int = 252) -> float:
     Raises:
       ValueError: a return is not finite, or q is no whole number.
     """
-    sr = performance.sharpe(returns, periods_per_year=1)
+    sr = performance.sharpe(returns, periods_a_year=1)
     if math.isnan(sr):
         return math.nan
     rho = autocorrelations(returns, newey_west_bandwidth(len(returns)))
-    return sr * lo_annualisation(rho, periods_per_year)
+    return sr * lo_annualisation(rho, periods_a_year)
 
 
 def _variance(sr: float, skew: float, kurtosis: float) -> float:

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import FrozenConfigDict
 
-from thesis_rl.trading.portfolio import SESSIONS_A_YEAR
-from thesis_rl.types import Market
+from thesis_rl.types import PERIODS_A_YEAR, Market
 
 DAYS_A_YEAR = 365  # Actual/365.
 
@@ -75,7 +74,7 @@ def book(
     Returns:
       The ledger.
     """
-    days = DAYS_A_YEAR / SESSIONS_A_YEAR if market.days is None else market.days
+    days = DAYS_A_YEAR / PERIODS_A_YEAR if market.days is None else market.days
     weights, after = lines["weights"], 1 + lines["gross"]
     traded = lines["turnover"] * after * 1e-4
     return Ledger(

@@ -10,12 +10,11 @@ import numpy as np
 from ml_collections import FrozenConfigDict
 
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS
-from thesis_rl.types import Market
+from thesis_rl.types import PERIODS_A_YEAR, Market
 
 MAPPINGS = ("signs", "expected")  # Of decisions.
 NEUTRAL_BOOKS = ("dollar_neutral", "market_hedged")  # Which cannot earn the market.
 BOOKS = (*NEUTRAL_BOOKS, "long_only", "long_short")
-SESSIONS_A_YEAR = 252
 
 
 def positions(probabilities: jax.Array, mapping: str) -> jax.Array:
@@ -107,7 +106,7 @@ def volatility_scaled(
     """
     chex.assert_equal_shape([positions, volatility])
     known = volatility > 0
-    daily = target / np.sqrt(SESSIONS_A_YEAR)
+    daily = target / np.sqrt(PERIODS_A_YEAR)
     return jnp.where(known, positions * daily / jnp.where(known, volatility, 1.0), 0.0)
 
 

@@ -6,6 +6,9 @@ carry is masked throughout. A name that ends in _rel is the feature minus its me
 across the names of the universe that have it that day.
 """
 
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -56,7 +59,7 @@ def _base(prices: Prices, name: str) -> pd.DataFrame:
         return prices.signals[name]
     if name in SIGNALS:
         return pd.DataFrame(np.nan, prices.close.index, prices.close.columns)
-    return FEATURES[name](prices)
+    return FEATURES[name].compute(prices)
 
 
 def _relative(prices: Prices, name: str) -> pd.DataFrame:
@@ -121,21 +124,43 @@ def _macd(prices: Prices) -> pd.DataFrame:
     return (line - ema(line, 9, 2 / 10)) / prices.close
 
 
-def _average_gap(close: pd.DataFrame, window: int) -> pd.DataFrame:
-    return close / close.rolling(window).mean() - 1
+def _average_gap(prices: Prices, window: int) -> pd.DataFrame:
+    return prices.close / prices.close.rolling(window).mean() - 1
 
 
-def _drawdown(prices: Prices) -> pd.DataFrame:
-    """Distance from the highest close of the last 252 sessions, all of them quoted."""
-    return prices.close / prices.close.rolling(252).max() - 1
+def _drawdown(prices: Prices, window: int) -> pd.DataFrame:
+    """Distance from the highest close of the window, all of its sessions quoted."""
+    return prices.close / prices.close.rolling(window).max() - 1
 
 
-def _volume_ratio(prices: Prices) -> pd.DataFrame:
-    """log of volume over its 20-session mean; missing on days without trade."""
+def _volume_ratio(prices: Prices, window: int) -> pd.DataFrame:
+    """log of volume over its mean in the window; missing on days without trade."""
     if prices.volume is None:
         return prices.close * np.nan
     volume = prices.volume.where(prices.close.notna())
-    return np.log(volume.where(volume > 0) / volume.rolling(20).mean())
+    return np.log(volume.where(volume > 0) / volume.rolling(window).mean())
+
+
+class Feature(NamedTuple):
+    """A feature of prices, and what of them it rests on, to be cited."""
+
+    compute: Callable[[Prices], pd.DataFrame]
+    back: Sequence[int] | None  # Sessions back from its day; None: all since the first.
+    field: str = "close"  # Or volume.
+
+
+def _between(start: int, stop: int = 0) -> Feature:
+    return Feature(lambda prices: _change(prices.close, start, stop), (start, stop))
+
+
+def _over(
+    window: int,
+    compute: Callable[[Prices, int], pd.DataFrame],
+    before: int = 0,
+    field: str = "close",
+) -> Feature:
+    back = range(window + before - 1, -1, -1)
+    return Feature(lambda prices: compute(prices, window), back, field)
 
 
 AGED = ("f_quality", "f_sentiment", "f_insider")
@@ -144,15 +169,16 @@ MACRO = ("term_spread", "rate_level", "rate_change", "vol_regime")
 # From the source or from events, or masked; days since the evidence was first public.
 SIGNALS = (*AGED, *FUNDAMENTALS, *MACRO, *(f"{name}_age" for name in AGED))
 FEATURES = {
-    "f_momentum": lambda prices: _change(prices.close, 252, 21),
-    "mom10": lambda prices: _change(prices.close, 10),
-    "mom30": lambda prices: _change(prices.close, 30),
-    "vol": lambda prices: volatility(prices.close, 60),
-    "rsi": _rsi,
-    "macd": _macd,
-    "sma50_gap": lambda prices: _average_gap(prices.close, 50),
-    "sma200_gap": lambda prices: _average_gap(prices.close, 200),
-    "drawdown": _drawdown,
-    "volume_ratio": _volume_ratio,
+    "f_momentum": _between(252, 21),
+    "mom10": _between(10),
+    "mom30": _between(30),
+    # So many returns take one close more.
+    "vol": _over(60, lambda prices, n: volatility(prices.close, n), before=1),
+    "rsi": Feature(_rsi, None),
+    "macd": Feature(_macd, None),
+    "sma50_gap": _over(50, _average_gap),
+    "sma200_gap": _over(200, _average_gap),
+    "drawdown": _over(252, _drawdown),
+    "volume_ratio": _over(20, _volume_ratio, field="volume"),
 }
 KNOWN = (*SIGNALS, *FEATURES)
