@@ -30,7 +30,7 @@ class Display:
         self._bars.console.log(text)
 
     def tell(self, standing) -> None:
-        """Moves the bar of a stage; `standing` is a `progress.Standing`."""
+        """Moves the bar of a stage; `standing` is a `saves.Standing`."""
         if standing.stage not in self._tasks:
             self._tasks[standing.stage] = self._bars.add_task(
                 standing.stage, total=standing.num_steps, pace=""

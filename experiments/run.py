@@ -46,7 +46,7 @@ def run(
       workdir: the run's folder, made if absent.
       say: told what is about to happen.
       ledger: the file that counts trials; beside the folder if not given.
-      tell: told how far the training is, a `progress.Standing`.
+      tell: told how far the training is, a `saves.Standing`.
       resume: go on with a run that was cut off, if the folder holds one.
       save_seconds: between two saves of the training; 0 saves nothing.
 

@@ -28,7 +28,7 @@ def write(result: Result, workdir: Path) -> dict:
 
     Args:
       result: as run.
-      workdir: of `run_folder.claim`.
+      workdir: of `folder.claim`.
 
     Returns:
       As `write_theses`.
@@ -250,7 +250,7 @@ def write_theses(result: Result, workdir: Path) -> dict:
 
     Returns:
       Counts: written, repaired, without_evidence, stride_days; and evidence, what
-      `verification.verify` found, None for a simulated market.
+      `audit.verify` found, None for a simulated market.
     """
     config, dataset, folds, _ = result.experiment
     stride = config.report.thesis_stride

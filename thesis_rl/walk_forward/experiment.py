@@ -170,7 +170,7 @@ def check_calibration_rows(dataset: Dataset, held_out: Fold) -> None:
 
 
 def arguments(experiment: Experiment) -> tuple:
-    """Returns what `walk_forward.run` takes, but for the config."""
+    """Returns what `program.run` takes, but for the config."""
     config, dataset, _, others = experiment
     return (
         jax.random.key(config.seed),

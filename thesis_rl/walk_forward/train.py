@@ -100,12 +100,12 @@ class Program:
     """One stage of training of some networks, on their devices.
 
     Args:
-      stage: of `training.stages`.
+      stage: of `network.stages`.
       jobs: [R, ...].
       num_runs: how many of them go through it.
       panel: all rows, on every device.
       config: the experiment's.
-      mesh: of `parallel.make_mesh`.
+      mesh: of `devices.make_mesh`.
     """
 
     def __init__(self, stage, jobs, num_runs, panel, config, mesh):
@@ -166,7 +166,7 @@ def begin(
     config: FrozenConfigDict,
     mesh: Mesh,
 ) -> tuple[Params, State]:
-    """Stands all networks at the start of a stage, laid out by `parallel.share_out`."""
+    """Stands all networks at the start of a stage, laid out by `devices.share_out`."""
 
     def one(own, panel):
         job, warm = own

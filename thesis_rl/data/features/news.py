@@ -122,7 +122,7 @@ def compute(
         f_sentiment[d] = Σ w s / Σ w,  w = 0.5 ** (age[d] / half_life)
 
     over the stories of a name, of score s, whose age since they were first known is
-    max_age or less. `stories.trace` says what a story is and which version counts. A
+    max_age or less. `news.trace` says what a story is and which version counts. A
     version without a score counts for nothing.
 
     Args:
@@ -140,7 +140,7 @@ def compute(
     Raises:
         ValueError: a name that stands twice, a time with a zone or none at all, a
             half_life or max_age that is not above 0, scores of another shape, or what
-            `stories.trace` refuses.
+            `news.trace` refuses.
     """
     names, decided = _asked(names, decision_times)
     order = np.argsort(decided, kind="stable")

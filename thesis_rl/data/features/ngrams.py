@@ -144,10 +144,10 @@ def fit(
     """Fits a model at every settings.every-th close, on what was known before it.
 
     An article trains once its label was known before the close of the fit: with the
-    first version of its text, and each story once, see `stories.trace`.
+    first version of its text, and each story once, see `news.trace`.
 
     Args:
-        events: articles, as `sentiment.compute` takes them.
+        events: articles, as `news.compute` takes them.
         names: N tickers.
         closes: T closes of consecutive sessions, UTC.
         close: [T, N] adjusted closes, NaN where not quoted.
@@ -159,7 +159,7 @@ def fit(
 
     Raises:
         ValueError: closes that do not ascend, prices of another shape, a setting that
-            is not above 0, or what `stories.trace` refuses.
+            is not above 0, or what `news.trace` refuses.
         RuntimeError: a fit that does not converge.
     """
     closes = pd.DatetimeIndex(closes).to_numpy("datetime64[ns]")

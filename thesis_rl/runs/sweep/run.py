@@ -26,7 +26,7 @@ POINTS_AT_A_TIME = 8  # As many are trained again after an interruption, at most
 
 
 class Tried(NamedTuple):
-    """One point, scored as `experiment.run` would score its ensemble."""
+    """One point, scored as `runs.run.run` would score its ensemble."""
 
     point: Point
     experiment: Experiment  # With the point's config.
