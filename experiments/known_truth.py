@@ -36,15 +36,14 @@ from experiments.command import (  # noqa: E402
     run_from_shell,
 )
 from thesis_rl import configs, files, stats  # noqa: E402
-from thesis_rl.evaluation import books as books_lib  # noqa: E402
-from thesis_rl.evaluation import books as scores_lib  # noqa: E402
+from thesis_rl.evaluation import books as scored  # noqa: E402
 from thesis_rl.evaluation import judge  # noqa: E402
-from thesis_rl.learning import preprocess  # noqa: E402
+from thesis_rl.learning import network, preprocess  # noqa: E402
 from thesis_rl.thesis.vocabulary import DECISION_POSITIONS, DECISION_SIGNS  # noqa: E402
 from thesis_rl.trading.backtest import Ledger  # noqa: E402
 from thesis_rl.trading.costs import line  # noqa: E402
 from thesis_rl.trading.portfolio import MAPPINGS  # noqa: E402
-from thesis_rl.walk_forward import baselines as baselines_lib  # noqa: E402
+from thesis_rl.walk_forward import baselines as rivals  # noqa: E402
 from thesis_rl.walk_forward import experiment, program  # noqa: E402
 from thesis_rl.walk_forward.experiment import Experiment  # noqa: E402
 from thesis_rl.walk_forward.program import Outcome  # noqa: E402
@@ -111,11 +110,11 @@ def make_market(config: ConfigDict, seed: int, boosting: bool) -> Experiment:
     score = np.asarray(dataset.panel.score)[unseen]
     true_label = preprocess.label(score, preprocess.QUINTILES)
     labelled = np.asarray(dataset.panel.labelled)[unseen]
-    fits = {"ridge": baselines_lib.ridge}
+    fits = {"ridge": rivals.ridge}
     if boosting:
-        fits["boosting"] = baselines_lib.boosting
+        fits["boosting"] = rivals.boosting
     forecasts = {
-        name: baselines_lib.walk_forward(dataset.panel, folds, fit)
+        name: rivals.walk_forward(dataset.panel, folds, fit)
         for name, fit in fits.items()
     }
     random = np.random.default_rng(seed)
@@ -144,13 +143,10 @@ def score_market(market: Experiment, config: FrozenConfigDict) -> Scores:
 
 def measure_honesty(market: Experiment, outcome: Outcome) -> Honesty:
     """Measures the theses and the confidence of the final stage's ensemble."""
-    forecasts = {
-        stage: jax.tree.map(lambda x: x.mean(axis=0), f)
-        for stage, f in outcome.forecasts.items()
-    }
+    forecasts = {stage: network.over_seeds(f) for stage, f in outcome.forecasts.items()}
     final = program.final_stage(forecasts)
     _, theses = judge.measure_theses(market, outcome, forecasts, final)
-    measured = judge.calibration(market, outcome, forecasts[final].decision)
+    measured = judge.measure_calibration(market, outcome, forecasts[final].decision)
     return Honesty(
         measured[market.config.calibration.scaling]["ece"],
         *(theses[name] for name in Honesty._fields[1:]),
@@ -161,7 +157,7 @@ def score_books(market: Experiment, outcome: Outcome) -> dict[str, Score]:
     """Scores every learner, oracle and baseline."""
     names, dataset = list(market.baselines), market.dataset
     benchmark = make_benchmark(market, outcome)
-    days = scores_lib.unseen(market)
+    days = scored.unseen(market)
     labelled = np.asarray(dataset.panel.labelled)[days]
     payoff = np.clip(np.asarray(dataset.panel.payoff)[days], -2, 2)[labelled]
 
@@ -189,19 +185,19 @@ def score_books(market: Experiment, outcome: Outcome) -> dict[str, Score]:
     return scores
 
 
-def make_benchmark(market: Experiment, outcome: Outcome) -> books_lib.Benchmark:
+def make_benchmark(market: Experiment, outcome: Outcome) -> scored.Benchmark:
     """Prepares what the books of one market are hedged with."""
     index = list(market.baselines).index("equal_weight")
     first = int(market.folds.test_start[0])
     equal = line(outcome.baselines, index)
-    return books_lib.make_benchmark(market.dataset.market, first, equal)
+    return scored.make_benchmark(market.dataset.market, first, equal)
 
 
-def score_ledger(ledger: Ledger, benchmark: books_lib.Benchmark) -> Score:
+def score_ledger(ledger: Ledger, benchmark: scored.Benchmark) -> Score:
     """Scores one book, without its reward; one that stood still earned 0, paid 0."""
     if not np.any(ledger.turnover):
         return Score(0.0, (0.0,) * len(COSTS_BPS), 0.0, 0.0)
-    returns = books_lib.make_book(ledger, benchmark, True).headline_gross
+    returns = scored.make_book(ledger, benchmark, True).headline_gross
     return Score(
         sharpe=stats.sharpe(returns),
         net=tuple(net_sharpe(ledger, benchmark, bps) for bps in COSTS_BPS),
@@ -210,11 +206,11 @@ def score_ledger(ledger: Ledger, benchmark: books_lib.Benchmark) -> Score:
     )
 
 
-def net_sharpe(ledger: Ledger, benchmark: books_lib.Benchmark, bps: float) -> float:
+def net_sharpe(ledger: Ledger, benchmark: scored.Benchmark, bps: float) -> float:
     """Charges the same trades at another rate: without impact all costs are linear."""
     spread = np.asarray(ledger.turnover) * (1 + np.asarray(ledger.gross)) * bps * 1e-4
     charged = ledger._replace(commission=np.zeros_like(spread), half_spread=spread)
-    return stats.sharpe(books_lib.make_book(charged, benchmark, True).headline_net)
+    return stats.sharpe(scored.make_book(charged, benchmark, True).headline_net)
 
 
 def score_paces(market: Experiment, config: FrozenConfigDict) -> dict[str, Score]:

@@ -161,7 +161,7 @@ def test_pytorch_steps_as_optax_does(config, stage, monkeypatch):
 
 
 def torch_names(runs, flat):
-    """Names parameters as the policy does, for `optimizer.decays` to tell them apart."""
+    """Names parameters as the policy does, so that `decays` tells them apart."""
     weights = torch_step.unflatten(flat, runs.sizes)
     parts = {k: jnp.array(x.detach().numpy()) for k, x in weights._asdict().items()}
     bits = torch_step.BITS

@@ -52,7 +52,7 @@ def test_measures_are_counts_of_a_loop():
         asserted += sum(claims[at])
         true += sum(truth[at])
         unsupported += without
-    assert theses.measure(thesis, truth, known, rows) == {
+    assert theses.measure_truth(thesis, truth, known, rows) == {
         "schema_validity": sum(valid) / len(valid),
         "claim_precision": hits / asserted,
         "claim_recall": hits / true,
@@ -64,6 +64,6 @@ def test_nothing_claimed_has_no_precision():
     shape = (2, 2, 3)
     thesis = Thesis(np.ones(shape, bool), np.zeros(shape, bool), np.zeros((2, 2), int))
     known = np.ones(shape, bool)
-    found = theses.measure(thesis, known, known, np.ones((2, 2), bool))
+    found = theses.measure_truth(thesis, known, known, np.ones((2, 2), bool))
     assert math.isnan(found["claim_precision"]) and found["claim_recall"] == 0.0
     assert found["schema_validity"] == 1.0

@@ -10,18 +10,19 @@ import jax
 import numpy as np
 
 from thesis_rl import policy
-from thesis_rl.evaluation import books as scores_lib
-from thesis_rl.evaluation import calibration as calibration_lib
-from thesis_rl.evaluation import inference, regimes, sensitivity
-from thesis_rl.evaluation import theses as theses_lib
+from thesis_rl.evaluation import calibration, inference, regimes, sensitivity
 from thesis_rl.evaluation.books import (
     CONTROLLED,
     Book,
     Scores,
+    fold_table,
     is_hedged,
     market_return,
+    score,
     unseen,
 )
+from thesis_rl.evaluation.theses import measure_truth
+from thesis_rl.learning import network
 from thesis_rl.trading import portfolio
 from thesis_rl.trading.costs import line
 from thesis_rl.types import Thesis
@@ -70,13 +71,10 @@ def judge(
     say("Scoring every book")
     started = time.perf_counter()
     config, dataset, _, _ = experiment
-    forecasts = {
-        stage: jax.tree.map(lambda x: x.mean(axis=0), f)
-        for stage, f in outcome.forecasts.items()
-    }
+    forecasts = {stage: network.over_seeds(f) for stage, f in outcome.forecasts.items()}
     final = program.final_stage(forecasts)
     decisions = {stage: f.decision for stage, f in forecasts.items()}
-    scores = scores_lib.score(experiment, outcome, final)
+    scores = score(experiment, outcome, final)
     judged = measure(experiment, outcome, scores, decisions, final)
     theses, quality_of = measure_theses(experiment, outcome, forecasts, final)
     summary = {
@@ -84,9 +82,7 @@ def judge(
         "synthetic": dataset.report["synthetic"],
         **judged,
         "strategies": scores.table,
-        "folds": scores_lib.fold_table(
-            experiment, scores.books["ensemble"], scores.seed_books
-        ),
+        "folds": fold_table(experiment, scores.books["ensemble"], scores.seed_books),
         "theses": quality_of,
         "pace": pace_table(outcome),
         "timing": seconds | {"score": time.perf_counter() - started},
@@ -95,7 +91,7 @@ def judge(
             np.ascontiguousarray(decisions[final]).tobytes()
         ).hexdigest(),
     }
-    calibrated = calibration_lib.rescaled(
+    calibrated = calibration.rescaled(
         decisions[final], outcome.calibrators, config.calibration.scaling
     )
     chosen = np.take_along_axis(calibrated, theses.decision[..., None], axis=-1)
@@ -157,7 +153,7 @@ def measure(
             mean_block,
         ),
         "rank_ic": rank_ics(experiment, decisions),
-        "calibration": calibration(experiment, outcome, decisions[final]),
+        "calibration": measure_calibration(experiment, outcome, decisions[final]),
         "costs": sensitivity.cost_sweep(outcome.sensitivity, scores.benchmark, hedged)
         | {
             "items": sensitivity.cost_items(ledger),
@@ -203,18 +199,18 @@ def measure_theses(
       and how good they are; by_stage, the same of every stage with claims cut at one
       half.
     """
-    days = scores_lib.unseen(experiment)
+    days = unseen(experiment)
     panel, market = experiment.dataset.panel, experiment.dataset.market
     truth, known, rows = (
         np.asarray(x)[days] for x in (panel.truth, panel.known, market.eligible)
     )
     by_stage = {
-        stage: theses_lib.measure(policy.mode(*f[:3]), truth, known, rows)
+        stage: measure_truth(policy.mode(*f[:3]), truth, known, rows)
         for stage, f in forecasts.items()
     }
-    cutoffs = calibration_lib.cutoffs(outcome.calibrators, len(rows))
+    cutoffs = calibration.cutoffs(outcome.calibrators, len(rows))
     theses = policy.mode(*forecasts[final][:3], cutoffs)
-    measured = theses_lib.measure(theses, truth, known, rows)
+    measured = measure_truth(theses, truth, known, rows)
     return theses, {**measured, "by_stage": by_stage}
 
 
@@ -263,20 +259,22 @@ def rank_ics(experiment: Experiment, decisions: dict[str, np.ndarray]) -> dict:
     }
 
 
-def calibration(experiment: Experiment, outcome: Outcome, decision: np.ndarray) -> dict:
+def measure_calibration(
+    experiment: Experiment, outcome: Outcome, decision: np.ndarray
+) -> dict:
     """Measures the ensemble's probabilities before and after each scaling."""
     days = unseen(experiment)
     panel = experiment.dataset.panel
     rows = np.asarray(panel.labelled)[days]
-    label = calibration_lib.labels(
+    label = calibration.labels(
         np.asarray(panel.score)[days], np.asarray(outcome.scalers.thresholds)
     )[rows]
     stated = {"before": decision} | {
-        scaling: calibration_lib.rescaled(decision, outcome.calibrators, scaling)
+        scaling: calibration.rescaled(decision, outcome.calibrators, scaling)
         for scaling in ("temperature", "vector")
     }
     measured = {
-        name: calibration_lib.measure(np.asarray(p, np.float64)[rows], label)
+        name: calibration.measure(np.asarray(p, np.float64)[rows], label)
         for name, p in stated.items()
     }
     temperatures = 1 / np.asarray(outcome.calibrators.temperature.scale)[:-1, 0]

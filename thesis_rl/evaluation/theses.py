@@ -5,7 +5,7 @@ import numpy as np
 from thesis_rl.types import Thesis
 
 
-def measure(
+def measure_truth(
     thesis: Thesis, truth: np.ndarray, known: np.ndarray, rows: np.ndarray
 ) -> dict[str, float]:
     """Measures validity before any repair, and the truth of what is claimed.

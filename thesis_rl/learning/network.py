@@ -34,6 +34,11 @@ def spell_out(logits: Logits) -> Forecasts:
     )
 
 
+def over_seeds(forecasts: Forecasts) -> Forecasts:
+    """Averages what all seeds [S, ...] state: the ensemble's probabilities."""
+    return jax.tree.map(lambda x: x.mean(axis=0), forecasts)
+
+
 def final_stage(stages: Iterable[str]) -> str:
     """Names the stage whose ensemble is the headline: the last of sft, rft, paced."""
     return next(name for name in ("paced", "rft", "sft") if name in stages)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from thesis_rl.evaluation.theses import measure
+from thesis_rl.evaluation.theses import measure_truth
 from thesis_rl.report import canvas
 from thesis_rl.report.canvas import (
     BLUE,
@@ -164,7 +164,7 @@ def draw_claims(
       SVG.
     """
     measured = [
-        measure(
+        measure_truth(
             theses._replace(claims=theses.claims[..., [i]]),
             truth[..., [i]],
             known[..., [i]],

@@ -22,7 +22,15 @@ from thesis_rl.report import (
     regimes,
     sheet,
 )
-from thesis_rl.report import headline as headline_lib
+from thesis_rl.report.headline import (
+    draw_equity,
+    draw_equity_alone,
+    draw_exposure,
+    evidence_table,
+    ledger,
+    siblings,
+    survives,
+)
 from thesis_rl.report.sheet import Sheet, interval, percent, probability, ratio
 from thesis_rl.thesis.render import MARKUP
 
@@ -80,8 +88,8 @@ def sentences(summary: dict) -> dict[str, str | list[str]]:
         "warnings": how.warnings(summary),
         "verdict": sheet.verdict(summary),
         "power": sheet.power(summary),
-        "survives": headline_lib.survives(summary),
-        "ledger": headline_lib.ledger(summary),
+        "survives": survives(summary),
+        "ledger": ledger(summary),
         "superiority": baselines.superiority(summary),
         "many": baselines.MANY,
         "volatility": (
@@ -116,8 +124,8 @@ def tables(summary: dict) -> dict[str, Sheet | None]:
     """Gathers every table, by name."""
     return {
         "assumptions": how.assumptions_table(summary),
-        "evidence": headline_lib.evidence_table(summary),
-        "siblings": headline_lib.siblings(summary),
+        "evidence": evidence_table(summary),
+        "siblings": siblings(summary),
         "strategies": baselines.main(summary),
         "other_mappings": baselines.other_mappings(summary),
         "signs": baselines.signs(summary),
@@ -152,12 +160,12 @@ def figures(result: Result, summary: dict) -> dict[str, Markup | None]:
     compared = baselines.without_signs(summary["comparisons"])
     return {
         "timeline": how.draw_timeline(result.experiment),
-        "equity": headline_lib.draw_equity(books, dates),
-        "equity_alone": headline_lib.draw_equity_alone(books, dates),
+        "equity": draw_equity(books, dates),
+        "equity_alone": draw_equity_alone(books, dates),
         "differences": baselines.draw_differences(compared),
         "costs": costs.draw_costs(summary["costs"]["sweep"], charged),
         "capacity": costs.draw_capacity(summary["capacity"], rules.capital),
-        "exposure": headline_lib.draw_exposure(books["ensemble"], dates),
+        "exposure": draw_exposure(books["ensemble"], dates),
         "regimes": regimes.draw_regimes(summary["regimes"]),
         "folds": regimes.draw_folds(summary["folds"]),
         "paths": paths

@@ -116,7 +116,7 @@ def ensemble(params: Params, inputs: jax.Array, config: FrozenConfigDict) -> For
         params, inputs
     )
     said = jax.vmap(network.spell_out)(logits)
-    return jax.tree.map(lambda x: x.mean(axis=0), said)
+    return network.over_seeds(said)
 
 
 __all__ = ["Prediction", "Run", "choose_fold", "find_row", "load_run", "predict"]

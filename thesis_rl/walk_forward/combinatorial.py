@@ -18,9 +18,8 @@ from thesis_rl.learning.network import Job
 from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.types import Panel, Params
 from thesis_rl.walk_forward import devices
-from thesis_rl.walk_forward import train as train_lib
 from thesis_rl.walk_forward.folds import CombinatorialFolds
-from thesis_rl.walk_forward.train import Watch
+from thesis_rl.walk_forward.train import Watch, train
 
 NUM_TEST_GROUPS = 2  # Of days, left out together.
 
@@ -85,7 +84,7 @@ def train_and_predict(
     """
     jobs = lay_out(key, panel, combination, config)
     runs = dict.fromkeys(network.stages(config)[:2], len(jobs.scaler.mean))
-    params, _ = train_lib.train(jobs, runs, panel, config, watch, "paths_")
+    params, _ = train(jobs, runs, panel, config, watch, "paths_")
     final = params[network.final_stage(params)]
     return ask(final, jobs.scaler, panel, combination, config)
 

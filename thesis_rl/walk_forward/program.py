@@ -131,7 +131,7 @@ def trade(
     }
     others = books.trade_as_given(baselines, unseen, config)
     final, mapping = final_stage(forecasts), config.backtest.mapping
-    headline = forecasts[final].decision.mean(0)
+    headline = network.over_seeds(forecasts[final]).decision
     orders = books.sleeves(headline, mapping, unseen, config)
     rules = None
     if windows.lead is not None:
@@ -140,7 +140,7 @@ def trade(
         )
     paths = None
     if stated is not None:
-        paths = books.trade_paths(stated.mean(0), market, config)
+        paths = books.trade_paths(network.over_seeds(stated), market, config)
     return Outcome(
         trained.scalers,
         trained.params,
@@ -184,7 +184,7 @@ def act(
         lambda x: jax.lax.dynamic_slice_in_dim(x, first, num_days), market
     )
     stops = jnp.minimum(windows.folds.train_stop - first, num_days)
-    stated = jnp.concatenate([lead, probabilities.mean(0)])
+    stated = jnp.concatenate([lead, network.over_seeds(probabilities)])
     series = portfolio.positions(stated, config.backtest.mapping)
     rules = pace.set_rules(series, around, stops, config)
     judged = jax.tree.map(lambda x: x[:-1], rules)

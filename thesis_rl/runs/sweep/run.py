@@ -9,17 +9,23 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from thesis_rl.evaluation import books as books_lib
 from thesis_rl.evaluation import inference
-from thesis_rl.evaluation.books import Book
+from thesis_rl.evaluation.books import (
+    Book,
+    check_solvent,
+    is_hedged,
+    make_benchmark,
+    make_book,
+    unseen,
+)
 from thesis_rl.runs import checkpoint, fingerprint
 from thesis_rl.runs.saves import identity
 from thesis_rl.runs.sweep.grid import Point
 from thesis_rl.runs.sweep.program import Traded, train
 from thesis_rl.trading.backtest import Ledger
 from thesis_rl.trading.costs import line
-from thesis_rl.walk_forward import experiment as experiment_lib
 from thesis_rl.walk_forward.experiment import Experiment
+from thesis_rl.walk_forward.experiment import prepare as prepare_experiment
 
 Say = Callable[[str], None]
 POINTS_AT_A_TIME = 8  # As many are trained again after an interruption, at most.
@@ -38,7 +44,7 @@ class Tried(NamedTuple):
     @property
     def dates(self) -> pd.DatetimeIndex:
         """The out-of-sample dates, [T']."""
-        return self.experiment.dataset.dates[books_lib.unseen(self.experiment)]
+        return self.experiment.dataset.dates[unseen(self.experiment)]
 
 
 def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
@@ -57,7 +63,7 @@ def prepare(points: Sequence[Point]) -> list[tuple[Experiment, list[Point]]]:
     programs = {}
     for point in points:
         programs.setdefault(point.program, []).append(point)
-    return [(experiment_lib.prepare(c), shared) for c, shared in programs.items()]
+    return [(prepare_experiment(c), shared) for c, shared in programs.items()]
 
 
 def batches(points: Sequence[Point]) -> list[list[Point]]:
@@ -141,18 +147,17 @@ def score(experiment: Experiment, point: Point, traded: Traded) -> Tried:
     failed = functools.partial(Tried, point, experiment, None, {}, predictions)
     if traded.broken:
         return failed(f"training diverged: {traded.broken} parameters are not finite")
-    hedged = books_lib.is_hedged(rules)
-    benchmark = books_lib.make_benchmark(
+    hedged = is_hedged(rules)
+    benchmark = make_benchmark(
         dataset.market,
         int(experiment.folds.test_start[0]),
         traded.equal_weight,
         rules.fill_lag,
         rules.cash_rate,
     )
-    book = books_lib.make_book(traded.ledger, benchmark, hedged)
+    book = make_book(traded.ledger, benchmark, hedged)
     try:
-        unseen = dataset.dates[books_lib.unseen(experiment)]
-        books_lib.check_solvent("ensemble", book, unseen)
+        check_solvent("ensemble", book, dataset.dates[unseen(experiment)])
     except ValueError as error:
         return failed(str(error))
     key = inference.key_for(experiment.config.seed, inference.HEADLINE)
