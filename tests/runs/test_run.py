@@ -307,7 +307,7 @@ def test_one_ticker_runs_on_absolute_labels():
 )
 def test_a_wrong_argument_is_named(monkeypatch, arguments, message):
     monkeypatch.chdir(ROOT)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, OSError), match=message):
         call(command.COMMAND, arguments)
 
 
