@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from thesis_rl.learning.rewards import is_valid
 from thesis_rl.types import Thesis
 
 
@@ -26,7 +27,9 @@ def measure_truth(
     """
     sections, asserted = thesis.sections[rows], thesis.claims[rows]
     truth, known = truth[rows], known[rows]
-    valid = sections.all(-1) & known.any(-1) & ~(asserted & ~known).any(-1)
+    # Rows come last where they are trained, and first here.
+    turned = Thesis(sections.T, asserted.T, thesis.decision[rows])
+    valid = np.asarray(is_valid(turned, known.T))
     hits = (asserted & truth).sum()
     return {
         "schema_validity": _ratio(valid.sum(), valid.size),

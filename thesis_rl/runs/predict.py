@@ -21,7 +21,7 @@ from thesis_rl.learning.preprocess import Scaler
 from thesis_rl.runs import record
 from thesis_rl.runs.load import Run, load_run
 from thesis_rl.thesis import generate_thesis
-from thesis_rl.thesis.vocabulary import DECISION_POSITIONS
+from thesis_rl.trading import portfolio
 from thesis_rl.types import Params
 from thesis_rl.walk_forward.program import Forecasts
 
@@ -104,7 +104,7 @@ def explain(
 
     def position(inputs):
         decision = ensemble(params, inputs, config).decision
-        return decision @ jnp.array(DECISION_POSITIONS)
+        return portfolio.positions(decision, "expected")
 
     shares = integrated_gradients(position, inputs, plain, NUM_STEPS)
     return ensemble(params, inputs, config), by_feature(shares), position(plain)

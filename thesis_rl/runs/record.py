@@ -17,7 +17,7 @@ from thesis_rl.learning.calibration import Calibrator, Scaling
 from thesis_rl.runs import checkpoint
 from thesis_rl.thesis import Row, ThesisError, generate_thesis, to_markdown
 from thesis_rl.thesis.schema import SCHEMA_VERSION
-from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, expected_position
 from thesis_rl.walk_forward.experiment import Experiment
 
 DAYS_A_PART = 64  # Of a table that is written part by part.
@@ -179,7 +179,7 @@ def decisions(result: Result, days: slice = slice(None)) -> pd.DataFrame:
     )
     labels = np.take(DECISION_LABELS, result.theses.decision[days].ravel())
     table.insert(0, "decision", labels)
-    table.insert(1, "position", (probabilities @ np.array(DECISION_POSITIONS)).ravel())
+    table.insert(1, "position", expected_position(probabilities).ravel())
     return table[quoted.ravel()]
 
 

@@ -1,5 +1,7 @@
 """The words a thesis is written in, and the numbers that stand for decisions."""
 
+import numpy as np
+
 SECTION_NAMES = (
     "market",
     "fundamentals",
@@ -11,3 +13,8 @@ SECTION_NAMES = (
 DECISION_LABELS = ("strong_sell", "sell", "hold", "buy", "strong_buy")
 DECISION_SIGNS = (-1.0, -1.0, 0.0, 1.0, 1.0)
 DECISION_POSITIONS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+
+
+def expected_position(probabilities: np.ndarray) -> np.ndarray:
+    """Returns Σₐ p(a) · position(a) of probabilities [..., A] on the host, float64."""
+    return probabilities @ np.array(DECISION_POSITIONS)

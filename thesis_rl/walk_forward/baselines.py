@@ -21,7 +21,7 @@ from ml_collections import FrozenConfigDict
 
 from thesis_rl.data.panel import Dataset
 from thesis_rl.learning import preprocess
-from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, expected_position
 from thesis_rl.trading import portfolio
 from thesis_rl.types import Fold, Panel
 
@@ -202,7 +202,7 @@ def walk_forward_classifier(
         model = fit(_inputs(panel, scaler, train)[used], labels)
         test = _inputs(panel, scaler, slice(fold.test_start, fold.test_stop))
         chances = model(test.reshape(-1, test.shape[-1]))
-        held.append((chances @ DECISION_POSITIONS).reshape(test.shape[:-1]))
+        held.append(expected_position(chances).reshape(test.shape[:-1]))
     held, seen = np.concatenate(held), seen[folds.test_start[0] : folds.test_stop[-1]]
     return demean(held, seen) if neutral else np.where(seen, held, 0.0)
 
