@@ -5,9 +5,9 @@
         --vary=rft.entropy_coef=0,0.01 '--vary=model.hidden=(32,32),(64,64)'
 
 Numbers that no shape hangs on (rates, coefficients, weights, thresholds, costs: see
-`thesis_rl/grid.py`) run side by side in one compiled program; any other value has a
-program of its own, one after another. Each point is a trial: it has a folder and a
-line in the ledger, and the best is deflated by all of them.
+`thesis_rl/runs/sweep/grid.py`) run side by side in one compiled program; any other
+value has a program of its own, one after another. Each point is a trial: it has a
+folder and a line in the ledger, and the best is deflated by all of them.
 
 Two shared cores: four smoke runs of other rates took 154 s of processor time, nearly
 all of it compiling; one sweep of the same four 28 s, and the same numbers.

@@ -11,8 +11,10 @@ import shutil
 import numpy as np
 import pytest
 
+from thesis_rl import configs
 from thesis_rl.data import panel, store
 from thesis_rl.runs import folder, load, predict
+from thesis_rl.walk_forward.check import check
 
 FOLDER = pathlib.Path(__file__).parent / "old_run"
 PREDICTIONS = json.loads((FOLDER / "predictions.json").read_text(encoding="utf-8"))
@@ -80,7 +82,7 @@ def test_a_run_that_stated_sizes_is_refused_with_what_reads_it(tmp_path):
     "steps, rule, expected",
     [(0, "learned", "sleeves"), (150, "learned", "partial"), (1, "band", "band")],
 )
-def test_an_old_trader_is_the_pace_it_started_from(steps, rule, expected):
+def test_an_old_trader_is_translated_to_a_pace(steps, rule, expected):
     config = json.loads((FOLDER / "run/config.json").read_text(encoding="utf-8"))
     config["path"] |= {"num_steps": steps, "rule": rule, "evidence": 2.0}
     config["reward"]["curriculum"] = [[0.5, [1, 1, 1, 0.3]]]
@@ -88,3 +90,20 @@ def test_an_old_trader_is_the_pace_it_started_from(steps, rule, expected):
     assert found.pace.to_dict() == {"rule": expected, "evidence": 2.0}
     assert found.reward.curriculum == ((0.5, (1, 1, 1)),)
     assert "path" not in found and "kl_target" not in found.rft
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ablations": ["rft_only"], "rft": {"keep": 0.5}},
+        {"ablations": ["exact"], "reward": {"validity_share": 0.5}},
+        {"calibration": {"share": 0.03}, "path": {"num_steps": 5}},
+    ],
+)
+def test_what_no_prediction_asks_for_keeps_no_old_run_from_loading(changes):
+    config = json.loads((FOLDER / "run/config.json").read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        config[key] = value if isinstance(value, list) else config[key] | value
+    rebuilt = load.rebuild_config(config)
+    check(configs.with_changes(rebuilt, load.UNASKED))
+    assert load.implied_arrays(rebuilt, 3)["params"]

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import tempfile
 from pathlib import Path
 
@@ -216,17 +215,6 @@ def test_a_sweep_that_cannot_run_leaves_nothing_behind(tmp_path, config):
 
 
 @pytest.mark.filterwarnings("ignore:the load_module")  # Of ml_collections.
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        ([], "Give --config="),
-        (
-            ["--config=experiments/rft.py:smoke", "--vary=rft.peek_lr=1"],
-            "did you mean rft.peak_lr?",
-        ),
-    ],
-)
-def test_a_wrong_argument_is_named(monkeypatch, arguments, message, tmp_path):
-    monkeypatch.chdir(command.ROOT)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        call(command.COMMAND, [f"--workdir={tmp_path / 'x'}", *arguments])
+def test_a_missing_argument_is_named(tmp_path):
+    with pytest.raises(ValueError, match="Give --config="):
+        call(command.COMMAND, [f"--workdir={tmp_path / 'x'}"])

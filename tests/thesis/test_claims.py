@@ -8,7 +8,6 @@ import pytest
 
 from experiments import rft
 from thesis_rl.thesis import claims
-from thesis_rl.thesis.vocabulary import SECTION_NAMES
 
 NAMES = ("vol", "mom10", "f_sentiment")
 
@@ -101,16 +100,6 @@ def test_a_rule_without_a_stance_is_neutral():
         "for": rule(("vol", "<", 0.5), stance=1)["it"],
     }
     claims.check_rules(rules, NAMES)
-    np.testing.assert_array_equal(claims.stances(rules), [0, -1, 1])
-
-
-def test_every_claim_stands_in_its_section_and_no_other():
-    rules = rft.get_config().claims
-    table = claims.by_section(rules)
-    assert table.shape == (len(SECTION_NAMES), len(rules))
-    np.testing.assert_array_equal(table.sum(axis=0), 1)
-    for rule, column in zip(rules.values(), table.T, strict=True):
-        assert SECTION_NAMES[column.argmax()] == rule["section"]
 
 
 @pytest.mark.parametrize(

@@ -340,11 +340,23 @@ def test_nothing_at_or_after_the_stop_is_read(rule):
     assert find(before, market, 10.0, rule=rule).unit != found.unit
 
 
+def test_what_all_names_share_is_no_evidence():
+    positions, market = planted(0.08)
+    shared = 0.05 * np.random.default_rng(5).normal(size=(DAYS, 1))
+    moved = market._replace(returns=market.returns + jnp.asarray(shared, "f"))
+    for rule in RULES:
+        found, again = (find(positions, x, 20.0, rule=rule) for x in (market, moved))
+        assert found.band == again.band
+        np.testing.assert_allclose(again.exposure, found.exposure, atol=0.05)
+    assert 0 < find(positions, market, 20.0).exposure < 1  # Or it could not move.
+
+
 def net_of(rule, positions, market, config):
     """The net returns on known days of the book that follows a rule to its full."""
     weights, _ = pace.aims(positions, rule.unit, market, config)
     speed = pace.pace_of(rule.logit, rule.slope, rule.band, market)
-    ledger = backtest.by_config(weights, market, config, pace=speed)
+    hedged = market._replace(returns=market.returns - market.returns.mean(1)[:, None])
+    ledger = backtest.by_config(weights, hedged, config, pace=speed)
     return (ledger.gross - ledger.cost)[pace.BURN_IN : KNOWN]
 
 
@@ -373,7 +385,9 @@ def sharpe_of_bands(unit, positions, market, bps):
 
     def sharpe(width):
         speed = at_once._replace(band=jnp.full((DAYS, NAMES), 1.0) * width / NAMES)
-        ledger = backtest.by_config(weights, market, config, pace=speed)
+        returns = market.returns - market.returns.mean(1)[:, None]
+        hedged = market._replace(returns=returns)
+        ledger = backtest.by_config(weights, hedged, config, pace=speed)
         net = (ledger.gross - ledger.cost)[pace.BURN_IN : KNOWN]
         return net.mean() / net.std(ddof=1)
 

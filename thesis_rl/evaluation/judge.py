@@ -23,14 +23,13 @@ from thesis_rl.evaluation.books import (
 )
 from thesis_rl.evaluation.theses import measure_truth
 from thesis_rl.learning import network
+from thesis_rl.learning.rewards import MAX_PAYOFF
 from thesis_rl.trading import portfolio
 from thesis_rl.trading.costs import line
 from thesis_rl.types import Thesis
 from thesis_rl.walk_forward import program
 from thesis_rl.walk_forward.experiment import Experiment
 from thesis_rl.walk_forward.program import Forecasts, Outcome
-
-PAYOFF_CLIP = 2.0  # As the reward `utility` clips it.
 
 
 class Result(NamedTuple):
@@ -227,7 +226,7 @@ def comparisons(
     days = unseen(experiment)
     payoff = np.asarray(dataset.panel.payoff, np.float64)[days]
     paid = np.asarray(dataset.panel.labelled)[days]
-    payoff = np.where(paid, np.clip(payoff, -PAYOFF_CLIP, PAYOFF_CLIP), 0.0)
+    payoff = np.where(paid, np.clip(payoff, -MAX_PAYOFF, MAX_PAYOFF), 0.0)
     mapped = {
         f"{stage}_ensemble": np.asarray(
             portfolio.positions(p, config.backtest.mapping), np.float64

@@ -11,7 +11,8 @@ from ml_collections import ConfigDict, FrozenConfigDict
 GROUPS = ("sft", "rft", "reward")  # What one may change.
 # Stages and strategies that are called so already.
 TAKEN = ("sft", "rft", "paced", "ensemble", "equal_weight", "momentum", "hold")
-TAKEN += ("best_constant", "logistic", "boosting")
+TAKEN += ("best_constant", "logistic", "boosting", "ensemble_cvar")
+OF_OTHERS = re.compile("sign_of_.*|seed_.*|paths_.*|.*_ensemble")
 
 
 def of_stage(stage: str, config: FrozenConfigDict) -> FrozenConfigDict:
@@ -32,12 +33,16 @@ def check(config: ConfigDict, check_alone: Callable[[ConfigDict], None]) -> None
     """
     for name, changes in config.ablations.items():
         where = f"config.ablations.{name}"
-        if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in TAKEN:
+        if (
+            not re.fullmatch("[a-z][a-z0-9_]*", name)
+            or name in TAKEN
+            or (OF_OTHERS.fullmatch(name))
+        ):
             raise ValueError(
                 f"{where}: no ablation can be called so; want a word such as "
                 f"no_claims, and none of {', '.join(TAKEN)}"
             )
-        if not changes:
+        if not any(changes.values()):
             raise ValueError(f"{where} changes nothing")
         for group, own in changes.items():
             if group not in GROUPS or not isinstance(own, Mapping | ConfigDict):

@@ -70,9 +70,9 @@ def load_run(path: str | Path) -> Run:
         raise CheckpointError(f"{file}: its meta has no {', '.join(missing)}")
     try:
         config = rebuild_config(meta["config"])
-        check(config)
+        check(configs.with_changes(config, UNASKED))
         like = implied_arrays(config, len(meta["folds"]))
-    except (AttributeError, KeyError) as error:
+    except (AttributeError, KeyError, ValueError) as error:
         raise CheckpointError(
             f"{file} was written by another version of the code: {error}"
         ) from error
@@ -103,17 +103,19 @@ GONE = {
     "rft": ("final_entropy_coef", "kl_target", "max_grad_norm", "num_choices"),
     "sft": ("max_grad_norm", "sections_teacher", "weights"),
 }
+# What a prediction does not ask for, and rules of today may refuse.
+UNASKED = {"ablations": {}, "pace.rule": "sleeves", "reward.validity_share": 0.0}
 PACES = {"learned": "partial", "band": "band"}
 ABLATIONS = {
     "exact": {"rft": {"estimator": "exact"}},
-    "rft_only": {"sft": {"num_steps": 0}},
+    "rft_only": {"sft": {"num_steps": 0}, "rft": {"keep": 0.0}},
     "no_claims": {"reward": {"weights": (0.2, 0.0, 0.5)}},
     "no_structure": {"reward": {"weights": (0.0, 0.3, 0.5)}},
 }
 
 
 def translate(old: Mapping[str, Any]) -> dict[str, Any]:
-    """Says in today's keys what a config of any earlier version says.
+    """Says in today's keys what a config of revision ab801db says.
 
     Raises:
       KeyError: the run states sizes of its positions, which no code reads any more.

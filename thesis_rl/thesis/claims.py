@@ -77,20 +77,6 @@ def _check_condition(condition, feature_names, where) -> None:
         raise ValueError(f"{where}: threshold {threshold!r} must be a number")
 
 
-def stances(rules: Mapping[str, Mapping]) -> np.ndarray:
-    """Says how each claim speaks of the stock, [C] float32 in {-1, 0, 1}.
-
-    A rule without a stance is neutral.
-    """
-    return np.array([rule.get("stance", 0) for rule in rules.values()], np.float32)
-
-
-def by_section(rules: Mapping[str, Mapping]) -> np.ndarray:
-    """Marks the claims that belong to each section, [P, C] bool."""
-    sections = [rule["section"] for rule in rules.values()]
-    return np.array([[name == s for s in sections] for name in SECTION_NAMES])
-
-
 def make_table(
     rules: Mapping[str, Mapping], feature_names: Sequence[str]
 ) -> ClaimTable:

@@ -50,7 +50,7 @@ def check(config: FrozenConfigDict) -> None:
         return
     asked = f"config.pace.rule is {config.pace.rule!r}"
     known = round(config.calibration.share * config.folds.train_days)
-    if known <= BURN_IN + 1:
+    if known <= BURN_IN + config.backtest.fill_lag + 1:
         raise ValueError(
             f"{asked}, but the first fold's rule knows {known} days that were forecast "
             f"before they were seen, and the first {BURN_IN} of a book say nothing; "
@@ -155,11 +155,24 @@ def net_returns(
 ) -> jax.Array:
     """Trades target weights [T, N] by a rule; the book's day net of costs, [T].
 
-    Interest on cash is left out: it is earned by standing still as well.
+    On the way to its targets a book is not quite neutral, and is judged without the
+    market: the day's mean return over tradable names is taken off each. Interest on
+    cash is left out, for it is earned by standing still as well.
     """
+    seen, session = market.tradable, market.open_to_close
+    if session is not None:
+        session = _less_mean(session, seen & jnp.isfinite(session))
+    returns = _less_mean(market.returns, seen)
+    market = market._replace(returns=returns, open_to_close=session)
     pace = pace_of(rule.logit, rule.slope, rule.band, market)
     ledger = backtest.by_config(weights, market, config, pace=pace)
     return ledger.gross - ledger.cost
+
+
+def _less_mean(returns: jax.Array, seen: jax.Array) -> jax.Array:
+    count = jnp.maximum(seen.sum(-1, keepdims=True), 1)
+    mean = jnp.sum(returns, -1, where=seen, keepdims=True) / count
+    return jnp.where(seen, returns - mean, returns)
 
 
 def moments(

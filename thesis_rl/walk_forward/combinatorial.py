@@ -86,7 +86,7 @@ def train_and_predict(
     runs = dict.fromkeys(network.stages(config)[:2], len(jobs.scaler.mean))
     params, _ = train(jobs, runs, panel, config, watch, "paths_")
     final = params[network.final_stage(params)]
-    return ask(final, jobs.scaler, panel, combination, config)
+    return predict_unseen(final, jobs.scaler, panel, combination, config)
 
 
 @functools.partial(jax.jit, static_argnames="config")
@@ -116,7 +116,7 @@ def lay_out(
 
 
 @functools.partial(jax.jit, static_argnames="config")
-def ask(
+def predict_unseen(
     params: Params,
     scalers: Scaler,
     panel: Panel,

@@ -25,7 +25,7 @@ class Trained(NamedTuple):
     metrics: dict[str, Metrics]  # [S, F + 1, num_steps]
     forecasts: dict[str, Forecasts]  # [S, T', N, ...], T' = F · test_days.
     calibrators: Calibrator  # [F + 1, ...]
-    outsider: tuple[Params, Scaler]  # Of the first fold, it missed its last days.
+    hold_out: tuple[Params, Scaler]  # Of the first fold, it missed its last days.
 
 
 def train_and_predict(
@@ -59,14 +59,14 @@ def train_and_predict(
     runs = dict.fromkeys(network.stages(config), num_seeded)
     runs |= dict.fromkeys(network.stages(config)[:2], num_runs)
     params, metrics = train.train(jobs, runs, panel, config, watch)
-    return ask(params, metrics, panel, windows, scalers, config)
+    return predict_unseen(params, metrics, panel, windows, scalers, config)
 
 
 @functools.partial(jax.jit, static_argnames="config")
 def lay_out(
     key: jax.Array, panel: Panel, windows: Fold, config: FrozenConfigDict
 ) -> tuple[Scaler, Job]:
-    """Lists every network to be trained: all seeds of all folds, then the outsiders.
+    """Lists every network to be trained: all seeds of all folds, then hold-outs.
 
     Args:
       key: of the run.
@@ -95,7 +95,7 @@ def lay_out(
 
 
 @functools.partial(jax.jit, static_argnames="config")
-def ask(
+def predict_unseen(
     params: dict[str, Params],
     metrics: dict[str, Metrics],
     panel: Panel,
@@ -106,8 +106,8 @@ def ask(
     """Asks every network about its unseen days.
 
     Args:
-      params: by stage, of the jobs of `lay_out`; the outsiders' may be missing where
-        nobody asks for them.
+      params: by stage, of the jobs of `lay_out`; those of hold-outs may be missing
+        where nobody asks for them.
       metrics: likewise.
       panel: all rows.
       windows: as of `lay_out`.
@@ -122,7 +122,7 @@ def ask(
     folds, own = at(slice(num_folds), (windows, scalers))
     judges = at(slice(num_folds, None), (scalers, windows))
     final = params[network.final_stage(params)]
-    outsiders = jax.tree.map(lambda x: x[num_seeded:], final)
+    hold_outs = jax.tree.map(lambda x: x[num_seeded:], final)
     grid = config.num_seeds, num_folds
     by_fold = lambda x: x.reshape(*grid, *x.shape[1:])  # noqa: E731
     first = jax.tree.map(lambda x: by_fold(x[:num_seeded]), (params, metrics))
@@ -140,11 +140,11 @@ def ask(
     tested = jnp.arange(num_seeded).reshape(grid)[:, :-1]
     forecasts = jax.lax.map(forecast, tested.ravel())
     calibrators = jax.lax.map(
-        lambda x: calibrate(*x, panel, config), (outsiders, *judges)
+        lambda x: calibrate(*x, panel, config), (hold_outs, *judges)
     )
-    outsider = at(0, (outsiders, judges[0]))
+    hold_out = at(0, (hold_outs, judges[0]))
     by_seed = lambda x: x.reshape(grid[0], -1, *x.shape[2:])  # noqa: E731
-    return Trained(own, *first, jax.tree.map(by_seed, forecasts), calibrators, outsider)
+    return Trained(own, *first, jax.tree.map(by_seed, forecasts), calibrators, hold_out)
 
 
 def calibrate(

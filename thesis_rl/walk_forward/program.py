@@ -177,7 +177,7 @@ def act(
       Ledgers by mapping [S + 1, T'], the headline's orders, and rules [F + 1].
     """
     num_lead, first = len(windows.lead), windows.lead[0]
-    params, scaler = trained.outsider
+    params, scaler = trained.hold_out
     lead = network.predict(params, panel, scaler, first, num_lead, config).decision
     num_days = num_lead + probabilities.shape[1]
     around = jax.tree.map(

@@ -162,7 +162,7 @@ def fetch(get, group: str, config) -> None:
     """Stores the history of a ticker; Yahoo writes BRK.B as BRK-B.
 
     Args:
-        get: of the raw store, its client a `yahoo_client.Client`.
+        get: of the raw store, its client a `Client`.
         group: the ticker.
         config: config.start, the first day.
     """

@@ -42,6 +42,7 @@ ARRAYS = frozenset(
 NEEDS = {
     "labels.thresholds": ("labels.recipe", "absolute"),
     "reward.weights": ("reward.curriculum", ()),
+    "pace.evidence": ("pace.rule", "partial"),
     "data.path": ("data.source", "files"),
     **{
         f"data.synthetic.{name}": ("data.source", "synthetic")
