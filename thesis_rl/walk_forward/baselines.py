@@ -194,9 +194,7 @@ def walk_forward_classifier(
         train = slice(fold.train_start, fold.train_stop)
         used = np.asarray(panel.labelled)[train] & seen[train]
         labels = np.asarray(
-            jax.vmap(preprocess.label, (0, None))(
-                panel.score[train][used], scaler.thresholds
-            )
+            preprocess.label(panel.score[train][used], scaler.thresholds)
         )
         _check_classes(labels, fold)
         model = fit(_inputs(panel, scaler, train)[used], labels)

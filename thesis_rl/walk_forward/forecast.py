@@ -174,7 +174,7 @@ def calibrate(
     )
     return calibration.fit(
         forecasts,
-        jax.vmap(preprocess.label, in_axes=(0, None))(rows.score, scaler.thresholds),
+        preprocess.label(rows.score, scaler.thresholds),
         rows.truth,
         rows.labelled.astype(jnp.float32),
     )
