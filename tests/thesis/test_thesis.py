@@ -15,12 +15,14 @@ from markdown_it import MarkdownIt
 from ml_collections import config_dict
 
 from thesis_rl import thesis
+from thesis_rl.learning import rewards
 from thesis_rl.thesis import claims
 from thesis_rl.thesis.vocabulary import (
     DECISION_LABELS,
     DECISION_POSITIONS,
     SECTION_NAMES,
 )
+from thesis_rl.types import Thesis
 
 RULES = {
     "quality": {
@@ -138,6 +140,7 @@ def test_schema_is_a_schema_and_speaks_the_vocabulary():
 
 
 def test_valid_untouched_exactly_when_covered_supported_and_evidenced(rows):
+    """The schema of what is written and the rule of arrays, which trains, agree."""
     reasons = set()
     for row in rows:
         reason = (
@@ -147,6 +150,8 @@ def test_valid_untouched_exactly_when_covered_supported_and_evidenced(rows):
         )
         problems = thesis.problems(thesis.to_dict(row, RULES))
         assert (problems == []) == all(reason), (row, problems)
+        bits = Thesis(row.sections, row.claims, row.probabilities.argmax())
+        assert rewards.is_valid(bits, row.known) == all(reason), row
         reasons.add(reason)
     assert reasons == set(itertools.product([False, True], repeat=3))
 
