@@ -7,6 +7,7 @@ import pytest
 from ml_collections import FrozenConfigDict
 from plain_backtest import random_market, random_weights
 
+from thesis_rl.thesis.vocabulary import expected_position
 from thesis_rl.trading import backtest, portfolio
 from thesis_rl.trading.backtest import Costs
 from thesis_rl.types import Market
@@ -39,6 +40,16 @@ def test_positions_of_both_mappings_by_hand():
     np.testing.assert_allclose(expected, [-0.5, 0.1, 0.55], rtol=1e-6)
     with pytest.raises(ValueError, match="'argmax' must be one of .*'signs'"):
         portfolio.positions(probabilities, "argmax")
+
+
+def test_the_host_holds_what_the_device_holds_and_one_row_as_many():
+    drawn = np.random.default_rng(0).dirichlet(np.ones(5), (30, 4))
+    held = expected_position(drawn)
+    assert held.dtype == np.float64
+    on_device = portfolio.positions(jnp.asarray(drawn, jnp.float32), "expected")
+    np.testing.assert_allclose(on_device, held, atol=1e-6)
+    alone = [[expected_position(x) for x in day] for day in drawn.tolist()]
+    np.testing.assert_array_equal(alone, held)
 
 
 def test_equal_gross_weights_by_hand():

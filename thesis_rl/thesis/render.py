@@ -9,8 +9,8 @@ from thesis_rl.thesis import schema
 from thesis_rl.thesis.evidence import Finding, Row, Rules, entries, examine
 from thesis_rl.thesis.vocabulary import (
     DECISION_LABELS,
-    DECISION_POSITIONS,
     SECTION_NAMES,
+    expected_position,
 )
 
 DECIMALS = 6  # Of probabilities; float32 carries no more.
@@ -106,12 +106,11 @@ def _decision(row: Row) -> dict[str, Any]:
     """Writes the likeliest of the decisions [A] and the expected position."""
     shares = [round(p, DECIMALS) for p in np.asarray(row.probabilities).tolist()]
     likeliest, confidence = int(np.argmax(row.probabilities)), row.confidence
-    position = sum(p * held for p, held in zip(shares, DECISION_POSITIONS, strict=True))
     return {
         "label": DECISION_LABELS[likeliest],
         "probabilities": dict(zip(DECISION_LABELS, shares, strict=True)),
         "conviction": shares[likeliest],
-        "position": round(position, DECIMALS),
+        "position": round(float(expected_position(shares)), DECIMALS),
         "horizons": [int(sessions) for sessions in row.horizons],
         **({} if confidence is None else {"confidence": round(confidence, DECIMALS)}),
     }

@@ -9,7 +9,7 @@ from typing import Any
 import fastjsonschema
 from fastjsonschema import JsonSchemaValueException, JsonSchemaValuesException
 
-from thesis_rl.thesis.vocabulary import DECISION_LABELS, DECISION_POSITIONS
+from thesis_rl.thesis.vocabulary import DECISION_LABELS, expected_position
 
 SCHEMA_VERSION = "1.1"
 TOLERANCE = 1e-5  # Of sums of probabilities, which the policy makes in float32.
@@ -148,10 +148,7 @@ def _decision_problems(decision: dict[str, Any]) -> list[str]:
     likeliest = max(probabilities, key=probabilities.get)
     if probabilities[label] < probabilities[likeliest]:
         found.append(f"decision.label: {label}, but {likeliest} is likelier")
-    position = sum(
-        probabilities[name] * held
-        for name, held in zip(DECISION_LABELS, DECISION_POSITIONS, strict=True)
-    )
+    position = expected_position([probabilities[name] for name in DECISION_LABELS])
     if not 0 <= decision.get("confidence", 0) <= 1:
         found.append(f"decision.confidence: {decision['confidence']}, not a share")
     implied = {"conviction": probabilities[label], "position": position}

@@ -16,5 +16,10 @@ DECISION_POSITIONS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
 
 def expected_position(probabilities: np.ndarray) -> np.ndarray:
-    """Returns Σₐ p(a) · position(a) of probabilities [..., A] on the host, float64."""
-    return probabilities @ np.array(DECISION_POSITIONS)
+    """Returns Σₐ p(a) · position(a) of probabilities [..., A] on the host, float64.
+
+    It adds up in the order of the labels: a product of matrices has its order, and so
+    the last bit, from the machine.
+    """
+    shares = np.moveaxis(np.asarray(probabilities, np.float64), -1, 0)
+    return sum(p * held for p, held in zip(shares, DECISION_POSITIONS, strict=True))
