@@ -180,7 +180,8 @@ def score_books(market: Experiment, outcome: Outcome) -> dict[str, Score]:
             scores[f"{stage}.{mapping}"] = mean_score(single)
             if len(single) > 1:
                 scores[f"{stage}_ensemble.{mapping}"] = score(
-                    line(ledgers[mapping], -1), positions_of(probabilities.mean(axis=0))
+                    line(ledgers[mapping], -1),
+                    positions_of(network.over_seeds(probabilities)),
                 )
     return scores
 

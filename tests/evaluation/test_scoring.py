@@ -10,7 +10,7 @@ from thesis_rl.evaluation.books import (
     gross_and_net,
     make_benchmark,
     make_book,
-    over_seeds,
+    mean_and_spread,
 )
 from thesis_rl.trading import backtest
 from thesis_rl.trading.backtest import Costs, Ledger
@@ -161,9 +161,9 @@ def test_seeds_are_averaged_and_their_spread_is_given(returns):
         )
         for _ in range(3)
     ]
-    table = over_seeds(books)
+    table = mean_and_spread(books)
     sharpes = [stats.sharpe(book.headline_net) for book in books]
     assert table["net"]["headline_sharpe"] == pytest.approx(np.mean(sharpes))
     spread = table["seed_sd"]["net"]["headline_sharpe"]
     assert spread == pytest.approx(np.std(sharpes, ddof=1))
-    assert np.isnan(over_seeds(books[:1])["seed_sd"]["net"]["sharpe"])
+    assert np.isnan(mean_and_spread(books[:1])["seed_sd"]["net"]["sharpe"])

@@ -154,7 +154,7 @@ def _metrics(returns, headline, turnover) -> dict[str, float]:
     }
 
 
-def over_seeds(books: list[Book]) -> dict:
+def mean_and_spread(books: list[Book]) -> dict:
     """Averages single networks and gives their spread.
 
     Args:
@@ -229,7 +229,7 @@ def score(experiment: Experiment, outcome: Outcome, final: str) -> Scores:
         }
         for book in itertools.chain(*by_mapping.values()):
             check_solvent(stage, book, dataset.dates[unseen(experiment)])
-        single = {m: over_seeds(b[:-1]) for m, b in by_mapping.items()}
+        single = {m: mean_and_spread(b[:-1]) for m, b in by_mapping.items()}
         joint = {m: metrics(b[-1]) for m, b in by_mapping.items()}
         table[stage] = single[rules.mapping] | {"by_mapping": single}
         table[ensemble] = joint[rules.mapping] | {"by_mapping": joint}

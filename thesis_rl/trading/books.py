@@ -53,15 +53,19 @@ def trade(
     Returns:
       By mapping, ledgers with leading axes [S + 1, T].
     """
+    stated = with_mean(probabilities)
+    return {
+        mapping: trade_decisions(stated, mapping, market, config)
+        for mapping in portfolio.MAPPINGS
+    }
 
-    def book(mapping):
-        single, joint = (
-            portfolio.positions(x, mapping)
-            for x in (probabilities, probabilities.mean(0))
-        )
-        return trade_positions(jnp.concatenate([single, joint[None]]), market, config)
 
-    return {mapping: book(mapping) for mapping in portfolio.MAPPINGS}
+def with_mean(probabilities: jax.Array) -> jax.Array:
+    """Puts the mean over seeds behind what each of them [S, ...] states: [S + 1, ...].
+
+    The mean is the ensemble, which is traded as one more seed.
+    """
+    return jnp.concatenate([probabilities, probabilities.mean(0, keepdims=True)])
 
 
 def trade_as_given(
@@ -130,8 +134,7 @@ def trade_at_pace(
       By mapping, ledgers with leading axes [S + 1, T'], and the orders of the mean
       under the headline's mapping.
     """
-    with_mean = jnp.concatenate([probabilities, probabilities.mean(0, keepdims=True)])
-    num_lead = len(lead)
+    stated, num_lead = with_mean(probabilities), len(lead)
     unseen = jax.tree.map(lambda x: x[num_lead:], market)
 
     def orders(probabilities, mapping):
@@ -144,10 +147,10 @@ def trade_at_pace(
         return backtest.by_config(wanted.weights, unseen, config, pace=wanted.pace)
 
     ledgers = {
-        mapping: each(functools.partial(book, mapping=mapping), with_mean, unseen)
+        mapping: each(functools.partial(book, mapping=mapping), stated, unseen)
         for mapping in portfolio.MAPPINGS
     }
-    return ledgers, orders(with_mean[-1], config.backtest.mapping)
+    return ledgers, orders(stated[-1], config.backtest.mapping)
 
 
 def trade_paths(

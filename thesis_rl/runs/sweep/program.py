@@ -119,7 +119,7 @@ def trade(
 
     stated, broken = jax.lax.map(forecast, jnp.arange(len(jobs.days)))
     by_seed = num_points, config.num_seeds, num_days
-    stated = stated.reshape(*by_seed, *stated.shape[2:]).mean(1)
+    stated = jax.vmap(network.over_seeds)(stated.reshape(*by_seed, *stated.shape[2:]))
     unseen = jax.tree.map(
         lambda x: jax.lax.dynamic_slice_in_dim(x, folds.test_start[0], num_days), market
     )
