@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from thesis_rl.data import features
+from thesis_rl.data import citations, features, join
 from thesis_rl.data.prices import Prices
 
 T, N = 400, 3
@@ -272,3 +272,14 @@ def test_a_feature_rests_on_the_sessions_that_its_entry_names(name):
     far = max(named) if entry.back is None else min(named)
     for one in (far, day - min(back)):
         assert value(entry.field, [one]) != before
+
+
+def test_a_feature_of_which_nothing_says_what_it_rests_on_is_refused():
+    with pytest.raises(TypeError, match="back"):
+        type(features.FEATURES["vol"])(lambda prices: prices.close)
+    prices = make_prices()
+    evidence = join.nothing(prices)._replace(
+        decision_times=prices.close.index, articles={"A": pd.DataFrame()}
+    )
+    with pytest.raises(ValueError, match="f_sentiment alone, not 'vix'"):
+        citations.of_row(evidence, ["vix"], day=5, name=0)
