@@ -366,7 +366,7 @@ def main(given: flags.FlagValues) -> None:
     """Runs every cell and prints its table."""
     prepare_machine()
     logging.set_verbosity(logging.WARNING)
-    console, started, saved = Console(width=140), time.perf_counter(), {}
+    console, started, saved = Console(width=160), time.perf_counter(), {}
     seeds = range(FIRST, FIRST + given.markets)
     nulls = range(FIRST_NULL, FIRST_NULL + given.null_markets)
     cells = [(*cell, 0.05, seeds, given.boosting) for cell in CELLS]
